@@ -108,8 +108,8 @@ func (c Calendar) at(date time.Time, clock time.Duration) time.Time {
 // better reports whether t, made with offset, is to replace best: a time that
 // the clock really shows before one that it skips, then the earlier.
 func better(zone *time.Location, t, best time.Time, offset int) bool {
-	_, real := t.In(zone).Zone()
-	shown := real == offset
+	_, actual := t.In(zone).Zone()
+	shown := actual == offset
 	_, bestReal := best.In(zone).Zone()
 	bestShown := best.Add(time.Duration(bestReal) * time.Second).Equal(t.Add(time.Duration(offset) * time.Second))
 	if shown != bestShown {
