@@ -38,7 +38,7 @@ type Message struct {
 	To         []Address `json:"to"` // To and Cc, in order
 	ReplyTo    []Address `json:"reply_to,omitempty"`
 	ReturnPath *Secret   `json:"return_path,omitempty"` // nil: no such header; "": the null path
-	Date       time.Time `json:"date"`                  // zero where missing or unreadable; starts no clock
+	Date       time.Time `json:"date,omitzero"`         // zero where missing or unreadable; starts no clock
 	MessageID  string    `json:"message_id,omitempty"`  // without angle brackets
 	InReplyTo  string    `json:"in_reply_to,omitempty"` // likewise, the first one
 	References []string  `json:"references,omitempty"`  // likewise, oldest first
