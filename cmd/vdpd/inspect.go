@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -33,10 +32,10 @@ Exit code 0 whenever every file could be opened.`,
 		if err != nil {
 			return err
 		}
-		if opt.Own, err = readRing(*secrets, func(b []byte) ([]*openpgp.Key, error) { return openpgp.ParseKeys(b, phrases...) }); err != nil {
+		if opt.Own, err = readRing(cmd, *secrets, func(b []byte) ([]*openpgp.Key, error) { return openpgp.ParseKeys(b, phrases...) }); err != nil {
 			return err
 		}
-		if opt.Certs, err = readRing(*certs, openpgp.ParseCerts); err != nil {
+		if opt.Certs, err = readRing(cmd, *certs, openpgp.ParseCerts); err != nil {
 			return err
 		}
 		return inspect.Run(cmd.OutOrStdout(), opt, args)
@@ -58,24 +57,20 @@ func readPassphrases(files []string) ([]triage.Secret, error) {
 	return phrases, nil
 }
 
-// readRing reads key files. All that is wrong with them is said at once.
-func readRing(files []string, parse func([]byte) ([]*openpgp.Key, error)) (*openpgp.Ring, error) {
+// readRing reads key files. A file without a usable key is told of and left
+// out: what the others open is still worth seeing.
+func readRing(cmd *cobra.Command, files []string, parse func([]byte) ([]*openpgp.Key, error)) (*openpgp.Ring, error) {
 	ring := openpgp.NewRing()
-	var wrong []error
 	for _, f := range files {
 		b, err := os.ReadFile(f)
-		if err == nil {
-			var keys []*openpgp.Key
-			if keys, err = parse(b); err == nil {
-				ring.Add(keys...)
-				continue
-			}
-			err = fmt.Errorf("%s: %w", f, err)
+		if err != nil {
+			return nil, usage{err}
 		}
-		wrong = append(wrong, err)
-	}
-	if err := errors.Join(wrong...); err != nil {
-		return nil, usage{err}
+		keys, err := parse(b)
+		if err != nil {
+			fmt.Fprintf(cmd.ErrOrStderr(), "vdpd: %s is left out: %v\n", f, err)
+		}
+		ring.Add(keys...)
 	}
 	return ring, nil
 }

@@ -159,6 +159,12 @@ func (t *teller) tellMails(r delivery, mails []notifytest.Envelope) {
 			}
 		}
 		t.say("   receipt    to %s, %s", to, how)
+		if t.heard == 0 {
+			t.say("              and this is what she reads:\n")
+			for line := range strings.Lines(printable.Text(m.Text.Reveal())) {
+				t.say("              | %s", strings.TrimRight(line, "\n"))
+			}
+		}
 	}
 }
 
