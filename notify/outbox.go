@@ -17,7 +17,8 @@ type Outbox interface {
 	// a crash it comes back with Unsure set.
 	Claim(ctx context.Context, now time.Time, max int) ([]triage.Letter, time.Time, error)
 
-	// Settle records outcomes in one commit. An outcome without a Result
+	// Settle records outcomes. After an error all of them come again, and those
+	// that were recorded must do no harm. An outcome without a Result
 	// ([NotTried]) ends the claim and nothing else: no event is written, no
 	// attempt is counted, and the letter is due again at Next.
 	Settle(ctx context.Context, outcomes []triage.Outcome) error
