@@ -36,7 +36,7 @@ func (k *Key) ArmorPublic() (string, error) {
 }
 
 // Minimal returns the public key in binary as the Autocrypt header wants it
-// (Autocrypt level 1, section 2.1.1): the primary key, one User ID and one
+// (Autocrypt level 1): the primary key, one User ID and one
 // encryption subkey, each with its newest valid signature. It returns
 // [ErrCannotEncrypt] where there is no such subkey. Expiry isn't looked at.
 func (k *Key) Minimal() ([]byte, error) {

@@ -385,8 +385,8 @@ func TestOpenBoundsWork(t *testing.T) {
 	}
 }
 
-// GnuPG 2.4 makes these. The octets are examples of
-// draft-ietf-openpgp-rfc4880bis-10, appendix A.8.
+// GnuPG 2.4 makes these. The octets are the public EAX and OCB examples of
+// the draft that was to replace RFC 4880 (rfc4880bis).
 func TestOpenTag20(t *testing.T) {
 	iw := secret(t, "own-iw")
 	for mode, c := range map[string]struct{ key, data string }{
