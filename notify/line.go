@@ -38,7 +38,7 @@ func (l *line) open(ctx context.Context) error {
 func (l *line) send(ctx context.Context, m *Mail) (Reply, error) {
 	for {
 		if err := l.open(ctx); err != nil {
-			return Reply{Result: NotTried}, err
+			return Reply{Result: triage.NotTried}, err
 		}
 		reply, err := l.session.Send(l.hard, m)
 		if err == nil {

@@ -19,14 +19,10 @@ type Outbox interface {
 
 	// Settle records outcomes. After an error all of them come again, and those
 	// that were recorded must do no harm. An outcome without a Result
-	// ([NotTried]) ends the claim and nothing else: no event is written, no
+	// ([triage.NotTried]) ends the claim and nothing else: no event is written, no
 	// attempt is counted, and the letter is due again at Next.
 	Settle(ctx context.Context, outcomes []triage.Outcome) error
 }
-
-// NotTried is the result of a letter that was claimed and not offered to any
-// server: there was no connection, or the program is stopping.
-const NotTried triage.Result = ""
 
 // Mail is one message to one recipient, complete.
 type Mail struct {

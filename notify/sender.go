@@ -153,7 +153,7 @@ func (s *Sender) sendAll(ctx context.Context, line *line, letters []triage.Lette
 			continue
 		}
 		reply, err := line.send(ctx, mail)
-		if reply.Result == NotTried {
+		if reply.Result == triage.NotTried {
 			down = true
 			s.giveBack(l)
 			continue
@@ -174,7 +174,7 @@ func (s *Sender) sendAll(ctx context.Context, line *line, letters []triage.Lette
 
 func (s *Sender) giveBack(l *triage.Letter) {
 	s.waits(l, true)
-	s.note(triage.Outcome{Ref: l.Case.Ref, Notice: l.Notice.ID, Result: NotTried, Next: s.downUntil})
+	s.note(triage.Outcome{Ref: l.Case.Ref, Notice: l.Notice.ID, Result: triage.NotTried, Next: s.downUntil})
 }
 
 // sent makes the outcome of a mail that a server was offered.

@@ -81,7 +81,7 @@ func (o *outbox) Settle(_ context.Context, outcomes []triage.Outcome) error {
 		e := o.waiting[i]
 		e.flight, e.due, e.letter.Unsure = false, outcome.Next, e.letter.Unsure || outcome.Result == triage.Unknown
 		switch outcome.Result {
-		case NotTried:
+		case triage.NotTried:
 			e.letter.Attempt--
 			o.notTried++
 			continue

@@ -75,10 +75,13 @@ type Result string
 
 // The results of an attempt.
 const (
-	Sent    Result = "sent"    // the next server took it
-	Retry   Result = "retry"   // 4xx, or no connection: again at Next
-	Failed  Result = "failed"  // 5xx, or nothing to send to: not again
-	Unknown Result = "unknown" // the connection broke after the last byte: again at Next, same Message-ID
+	Sent   Result = "sent"   // the next server took it
+	Retry  Result = "retry"  // 4xx, or no connection: again at Next
+	Failed Result = "failed" // 5xx, or nothing to send to: not again
+	// NotTried: claimed and not offered to any server, because there was no
+	// connection or the program stops. No attempt is counted.
+	NotTried Result = ""
+	Unknown  Result = "unknown" // the connection broke after the last byte: again at Next, same Message-ID
 )
 
 // Outcome is what is recorded of one attempt to send a notice.

@@ -50,7 +50,7 @@ func NewServer(b Backend, opt Options) *Server {
 	s.route("GET /v1/cases/{ref}/items/{item}/raw", s.raw)
 	s.route("POST /v1/cases/{ref}/actions", s.act)
 	s.route("GET /v1/status", s.status)
-	s.mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+	s.mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
 		fail(w, http.StatusNotFound, failure{"bad_request", "no such path or method"})
 	})
 	return s

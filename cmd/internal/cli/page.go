@@ -58,14 +58,14 @@ func (p *page) quote(text string) {
 	}
 }
 
-// wrap cuts s into lines of at most max columns, at spaces where it can.
-func wrap(s string, max int) []string {
+// wrap cuts s into lines of at most width columns, at spaces where it can.
+func wrap(s string, width int) []string {
 	var lines []string
 	for {
 		used, space, end := 0, -1, len(s)
 		for i, r := range s {
 			used += runeWidth(r)
-			if used > max && i > 0 {
+			if used > width && i > 0 {
 				end = i
 				break
 			}

@@ -96,7 +96,7 @@ func (l *loader) checkServers(main *file) {
 
 func plainOnlyToLoopback(main *file, path, tls, host string) {
 	addr, err := netip.ParseAddr(host)
-	if tls == "none" && host != "localhost" && !(err == nil && addr.IsLoopback()) {
+	if tls == "none" && host != "localhost" && (err != nil || !addr.IsLoopback()) {
 		main.problem(path, "none is allowed only to localhost, 127.0.0.1 or ::1", `use "tls" or "starttls"`)
 	}
 }

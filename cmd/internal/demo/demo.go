@@ -23,7 +23,6 @@ import (
 	"vdpd/cmd/internal/daemon"
 	"vdpd/mailbox/mailboxtest"
 	"vdpd/notify/notifytest"
-	"vdpd/store"
 )
 
 // Options say how the demo is shown.
@@ -125,5 +124,3 @@ func port(addr string) int {
 	n, _ := strconv.Atoi(p)
 	return n
 }
-
-func newMasterKey() (string, error) { return store.NewMasterKey(), nil }

@@ -13,6 +13,7 @@ import (
 
 	"vdpd/cmd/internal/config"
 	"vdpd/mailbox/openpgp"
+	"vdpd/store"
 )
 
 //go:embed scene
@@ -104,14 +105,11 @@ func (s *scene) write() (*config.Config, error) {
 			}
 		}
 	}
-	master, err := newMasterKey()
+	main, err := s.render("vdpd.toml", s)
 	if err != nil {
 		return nil, err
 	}
-	files["master.key"], files["mail.password"] = master, mailPassword
-	if files["vdpd.toml"], err = s.render("vdpd.toml", s); err != nil {
-		return nil, err
-	}
+	files["vdpd.toml"], files["master.key"], files["mail.password"] = main, store.NewMasterKey(), mailPassword
 	for name, text := range files {
 		if err := os.WriteFile(filepath.Join(s.Dir, name), []byte(text), 0o600); err != nil {
 			return nil, err

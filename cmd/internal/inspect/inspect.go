@@ -28,16 +28,20 @@ type Options struct {
 func Run(out io.Writer, opt Options, files []string) error {
 	// Whoever tries his own key pair wants to see his own signature judged.
 	certs := openpgp.NewRing(append(opt.Own.Keys(), opt.Certs.Keys()...)...)
-	for _, name := range files {
+	for i, name := range files {
 		raw, err := os.ReadFile(name)
 		if err != nil {
 			return fmt.Errorf("inspect: %w", err)
 		}
 		m := mailbox.Read(raw, mailbox.Options{Own: opt.Own, Certs: certs, Now: opt.Now})
+		write := writeText
 		if opt.JSON {
-			err = writeJSON(out, name, m)
+			write = writeJSON
 		}
-		if err != nil {
+		if i > 0 && !opt.JSON {
+			fmt.Fprintln(out)
+		}
+		if err = write(out, name, m); err != nil {
 			return fmt.Errorf("inspect: writing the report: %w", err)
 		}
 	}
