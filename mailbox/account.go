@@ -137,7 +137,7 @@ var hints = map[Class]string{
 	ClassMove:        "no mail is lost: the messages were taken and stay where they are; check quota and rights of the processed folder",
 	ClassServer:      "see the log of the mail server; it is tried again",
 	ClassConnection:  "usually passes; if it stays, look for a proxy or firewall that cuts connections",
-	ClassProtocol:    "the server sent a response that cannot be read; it is tried again, one message at a time",
+	ClassProtocol:    "check that host and port are those of an IMAP server; if it worked before, the server sent something malformed, and the messages in question are tried again one by one",
 	ClassIntake:      "see the error of the store; the message stays on the server and is tried again",
 }
 

@@ -21,9 +21,10 @@ import (
 const stopGrace = 700 * time.Millisecond
 
 var (
-	errStalled = errors.New("no answer in time")
-	errGarbage = errors.New("the server sent a response that is not IMAP")
-	errShort   = errors.New("the server sent less than it announced")
+	errStalled  = errors.New("no answer in time")
+	errGarbage  = errors.New("the server sent a response that is not IMAP")
+	errGreeting = errors.New("the server turns us away, or is not an IMAP server")
+	errShort    = errors.New("the server sent less than it announced")
 )
 
 // session is one connection that is logged in. It belongs to the goroutine
@@ -143,11 +144,22 @@ func (s *session) login(ctx context.Context) error {
 	if err != nil {
 		return s.failed(ClassLogin, "reading the password", err)
 	}
-	if err := s.op(ctx, ClassServer, "reading the greeting", 0, s.c.WaitGreeting); err != nil {
+	err = s.op(ctx, ClassServer, "reading the greeting", 0, func() error {
+		if s.c.WaitGreeting() != nil {
+			return errGreeting // the client tells BYE and garbage apart by chance
+		}
+		s.caps = s.c.Caps()
+		return nil
+	})
+	if err != nil {
 		return err
 	}
-	err = s.op(ctx, ClassLogin, "logging in as "+s.account.User, 0, func() error {
-		if caps := s.c.Caps(); caps.Has(imap.AuthCap(sasl.Plain)) {
+	plain := s.caps.Has(imap.AuthCap(sasl.Plain))
+	if !plain && s.caps.Has(imap.CapLoginDisabled) {
+		return s.failed(ClassLogin, "logging in", errors.New("the server accepts no password here"))
+	}
+	err = s.op(ctx, ClassLogin, "logging in", 0, func() error {
+		if plain {
 			return s.c.Authenticate(sasl.NewPlainClient("", s.account.User, password.Reveal()))
 		}
 		return s.c.Login(s.account.User, password.Reveal()).Wait()
@@ -197,8 +209,8 @@ func (s *session) op(ctx context.Context, refused Class, doing string, size int6
 		return s.failed(refused, doing, fmt.Errorf("server says %s %s %.200q", no.Type, no.Code, no.Text))
 	case s.wire.broken() != nil:
 		return s.failed(ClassConnection, doing, s.wire.broken())
-	case errors.Is(err, errShort):
-		return s.failed(ClassProtocol, doing, errShort)
+	case errors.Is(err, errShort) || errors.Is(err, errGreeting):
+		return s.failed(ClassProtocol, doing, err)
 	}
 	return s.failed(ClassProtocol, doing, errGarbage)
 }

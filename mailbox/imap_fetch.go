@@ -28,7 +28,7 @@ type delivery struct {
 	cut     bool      // raw is only the beginning
 }
 
-// fetched makes a message of it. now stands in where keepNone says when it
+// fetched makes a message of it. now stands in where nothing says when it
 // arrived.
 func (it *delivery) fetched(now time.Time) Fetched {
 	f := Fetched{Raw: it.raw, Size: int64(len(it.raw)), Truncated: it.cut || it.raw == nil}
@@ -121,6 +121,9 @@ func (s *session) fetch(ctx context.Context, uids []uint32, what *imap.FetchOpti
 // read keeps at most limit octets of a body. A literal that the peer cuts off
 // ends in a plain EOF, so that its length has to be compared.
 func (it *delivery) read(lit imap.LiteralReader, limit int64) error {
+	if limit == 0 {
+		return nil // not asked for
+	}
 	raw := make([]byte, min(lit.Size(), limit))
 	if _, err := io.ReadFull(lit, raw); err != nil {
 		return errShort
@@ -155,7 +158,7 @@ func (s *session) some(ctx context.Context, uids []uint32) (got map[uint32]*deli
 		return nil, 1, nil
 	}
 	// The announced sizes bound the memory; what turns out much larger waits.
-	limit := func(it *delivery) int64 { return 2*it.size + 64<<10 }
+	limit := func(it *delivery) int64 { return min(2*it.size+64<<10, s.account.MaxBytes) }
 	err = s.fetch(ctx, uids[:tried], askBody(0), total, got, limit)
 	for _, it := range got {
 		if it.cut {

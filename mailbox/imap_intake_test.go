@@ -55,15 +55,15 @@ func (in *memIntake) Position(_ context.Context, mailbox, folder string) (triage
 }
 
 func (in *memIntake) Take(ctx context.Context, f Fetched) (bool, error) {
-	if err := ctx.Err(); err != nil {
-		return false, err
-	}
 	move := true
 	if in.decide != nil {
 		var err error
 		if move, err = in.decide(f); err != nil {
 			return false, err
 		}
+	}
+	if err := ctx.Err(); err != nil {
+		return false, err // as a store does
 	}
 	in.mu.Lock()
 	in.took = append(in.took, f)

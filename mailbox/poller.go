@@ -44,7 +44,8 @@ type Intake interface {
 
 	// Taken says which of these UIDs, all at or before the position and still in
 	// the folder, were committed and are to be moved: what a crash or a refused
-	// move left behind. It is asked once a session, at most 1,000 at a time.
+	// move left behind. It is asked once a connection for each folder, at most
+	// 1,000 UIDs at a time.
 	Taken(ctx context.Context, mailbox, folder string, uidValidity uint32, uids []uint32) (move []uint32, err error)
 }
 

@@ -120,24 +120,64 @@ func TestPollerGarbageAnywhere(t *testing.T) {
 	}
 }
 
+// TestPollerStopsSoonAnywhere stops it while the peer is silent, from the
+// greeting to the end of IDLE.
 func TestPollerStopsSoonAnywhere(t *testing.T) {
-	eachFault(t, inProcess, 13, func(at int64) mailboxtest.Fault { return mailboxtest.Fault{Stall: at} },
-		func(t *testing.T, s *mailboxtest.Server, a Account, in *memIntake) {
-			a.Timeout, a.PollEvery = time.Hour, time.Minute // nothing else ends the stall
+	const upTo = 3500 // more than a connection has until it waits in IDLE
+	for at := int64(1); at < upTo; at += 13 {
+		synctest.Test(t, func(t *testing.T) {
+			s := newMemoryServer(t, inProcess)
+			for n := range 3 {
+				must(s.Append("security@identity.example", "INBOX", testMail(n), arrival(n)))(t)
+			}
+			a := accountAt(s, inProcess)
+			a.Timeout, a.PollEvery = time.Hour, time.Minute // nothing else ends the silence
+			a.Dial = mailboxtest.Faulty(a.Dial, func(int) mailboxtest.Fault { return mailboxtest.Fault{Stall: at} })
 			ctx, stop := context.WithCancel(t.Context())
 			done := make(chan error, 1)
-			go func() { done <- (&Poller{Account: a, Intake: in}).Run(ctx) }()
-			synctest.Wait() // it hangs in the fault, or waits in IDLE
-			idle := len(in.took) == 3
+			p := &Poller{Account: a, Intake: newMemIntake()}
+			go func() { done <- p.Run(ctx) }()
+			synctest.Wait()
+			if idle := !p.Health().LastRound.IsZero(); at > upTo-13 && !idle {
+				t.Error("it never came to IDLE")
+			}
 			begin := time.Now()
 			stop()
 			if err := <-done; err != nil || time.Since(begin) >= 2*time.Second {
-				t.Errorf("Run: %v after %v", err, time.Since(begin))
-			}
-			if !idle {
-				s.Connections.Add(1) // go on: a further fault can still be met
+				t.Errorf("silent from octet %d on: %v after %v", at, err, time.Since(begin))
 			}
 		})
+	}
+}
+
+// TestPollerBackoffStartsAgain: after a round that went well, a failure is the
+// first one.
+func TestPollerBackoffStartsAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newMemoryServer(t, inProcess)
+		a := accountAt(s, inProcess)
+		a.Dial = mailboxtest.Faulty(a.Dial, func(n int) mailboxtest.Fault {
+			return mailboxtest.Fault{Refuse: n < 8, Cut: 5000}
+		})
+		failures := make(chan slog.Record, 20)
+		startPoller(t, &Poller{Account: a, Intake: newMemIntake(), Log: slog.New(recordHandler{slog.DiscardHandler, failures})})
+		for n := range 10 {
+			failure := <-failures
+			failure.Attrs(func(attr slog.Attr) bool {
+				if attr.Key != "retry_in" {
+					return true
+				}
+				most := time.Second << n
+				if n >= 8 {
+					most = time.Second
+				}
+				if pause := attr.Value.Duration(); pause > most || pause < most/2 {
+					t.Errorf("pause %d is %v, want %v to %v", n, pause, most/2, most)
+				}
+				return false
+			})
+		}
+	})
 }
 
 // TestPollerPoison has one message that the server never delivers.
@@ -202,7 +242,7 @@ func TestPollerPoison(t *testing.T) {
 				if took := time.Since(begin); took > time.Minute {
 					t.Errorf("it held up the mailbox for %v", took)
 				}
-				if !strings.Contains(log.String(), "placeholder") || strings.Contains(log.String(), "CANARY") {
+				if !strings.Contains(log.String(), "placeholder") || strings.Contains(log.String(), "CANARY") || strings.Contains(log.String(), "@") {
 					t.Errorf("log:\n%s", &log)
 				}
 			})
@@ -367,18 +407,25 @@ func TestPollerCannotMove(t *testing.T) {
 }
 
 // TestPollerMovesInGroups counts commands: one MOVE a message is ten times
-// slower.
+// slower. There are more messages than one round takes.
 func TestPollerMovesInGroups(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
+		const many = 2*roundMessages + 120
 		s := newMemoryServer(t, inProcess)
-		for n := range 120 {
+		for n := range many {
 			must(s.Append("security@identity.example", "INBOX", testMail(n), arrival(n)))(t)
 		}
 		in := newMemIntake()
-		startPoller(t, &Poller{Account: accountAt(s, inProcess), Intake: in})
-		in.waitTaken(t, 120)
-		if n := s.Changes.Load(); n != 3 {
-			t.Errorf("%d MOVE commands for 120 messages, want 3", n)
+		a := accountAt(s, inProcess)
+		a.PollEvery = 0
+		begin := time.Now()
+		startPoller(t, &Poller{Account: a, Intake: in})
+		in.waitTaken(t, many)
+		if n := s.Changes.Load(); n != 23 {
+			t.Errorf("%d MOVE commands for %d messages, want 23", n, many)
+		}
+		if took := time.Since(begin); took > time.Second {
+			t.Errorf("it waited %v with messages still to read", took)
 		}
 	})
 }

@@ -30,9 +30,9 @@ type Options struct {
 	NoMove    bool
 	NoUIDPlus bool
 
-	// Refuse is asked before LOGIN, SELECT (for EXAMINE too), CREATE, SEARCH,
-	// FETCH, STORE, COPY, MOVE and EXPUNGE with the UIDs concerned, if any. The
-	// command fails with the error: with NO for an [*imap.Error], which nil is not.
+	// Refuse is asked before LOGIN, CREATE, FETCH, STORE, COPY, MOVE and EXPUNGE,
+	// with the UIDs concerned if any. The command fails with its error, which
+	// an [*imap.Error] words.
 	Refuse func(command string, uids imap.UIDSet) error
 
 	// Rewrite changes what the server writes, a whole response or a part of a

@@ -35,25 +35,11 @@ func (s *session) Login(user, password string) error {
 	return s.SessionIMAP4rev2.Login(user, password)
 }
 
-func (s *session) Select(folder string, o *imap.SelectOptions) (*imap.SelectData, error) {
-	if err := s.refused("SELECT", nil); err != nil {
-		return nil, err
-	}
-	return s.SessionIMAP4rev2.Select(folder, o)
-}
-
 func (s *session) Create(folder string, o *imap.CreateOptions) error {
 	if err := s.refused("CREATE", nil); err != nil {
 		return err
 	}
 	return s.SessionIMAP4rev2.Create(folder, o)
-}
-
-func (s *session) Search(kind imapserver.NumKind, c *imap.SearchCriteria, o *imap.SearchOptions) (*imap.SearchData, error) {
-	if err := s.refused("SEARCH", nil); err != nil {
-		return nil, err
-	}
-	return s.SessionIMAP4rev2.Search(kind, c, o)
 }
 
 func (s *session) Fetch(w *imapserver.FetchWriter, set imap.NumSet, o *imap.FetchOptions) error {
