@@ -55,6 +55,7 @@ func samples(kind triage.NoticeKind) []any {
 		Encrypted: "no", Signature: triage.SigNone, Failed: "R1.1"}
 	all := bare
 	all.Encrypted, all.Signature, all.Trust, all.FirstMail = "full", triage.SigValid, triage.TrustVerified, true
+	all.OwnDomain, all.LookAlike = true, true
 	all.Held = true
 	all.Evaluation, all.Promised, all.Embargo = day, true, day
 	all.Related, all.Limits, all.Faults, all.Problem = []triage.Ref{sampleRef, sampleRef}, []string{"text"}, []string{"part 2"}, "expired"

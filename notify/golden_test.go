@@ -99,7 +99,12 @@ func everyKind(t *testing.T, p *triage.Policy) map[triage.NoticeKind]triage.Lett
 
 	failed := p.Failed(arrived, &c, triage.Outcome{Notice: "R1.1", Code: "550 5.1.1"})
 	undelivered := letters(c, report(), failed.Events[0].Data.(triage.Queued).Notices)
+	question, abuse := letterOf(t, opened, triage.NewReport, "support"), letterOf(t, opened, triage.NewReport, "support")
+	question.Notice.Kind, abuse.Notice.Kind = triage.Question, triage.Abuse
+	question.Case.Marks = []triage.Mark{triage.MarkFirst, triage.MarkLookAlike}
 	return map[triage.NoticeKind]triage.Letter{
+		triage.Question:    question,
+		triage.Abuse:       abuse,
 		triage.Receipt:     letterOf(t, opened, triage.Receipt, ""),
 		triage.NewReport:   letterOf(t, opened, triage.NewReport, "so_on_duty"),
 		triage.Unreadable:  letterOf(t, unread, triage.Unreadable, ""),

@@ -116,9 +116,9 @@ func (s *Sender) waits(l *triage.Letter, still bool) {
 
 // trouble logs what went wrong and shows it in Health until a round passes
 // without any. The error must hold nothing of a letter.
-func (s *Sender) trouble(class, message string, err error, attrs ...any) {
+func (s *Sender) trouble(class, what string, err error, attrs ...any) {
 	s.troubled = true
-	s.Log.Error(message, append(attrs, "error", err)...)
+	s.Log.Error("trouble", append(attrs, "class", class, "what", what, "error", err)...)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.class == "" {

@@ -1,7 +1,6 @@
 package notify
 
 import (
-	"log/slog"
 	"os"
 	"path/filepath"
 	"sync"
@@ -20,10 +19,11 @@ var (
 	now     = arrived.Add(90 * time.Second)
 )
 
+const testRef triage.Ref = "7K3M-Q9XT-2H4C"
+
 const (
-	testRef   triage.Ref = "7K3M-Q9XT-2H4C"
-	testToken            = "q7d2mzk4x5v3c8s6h1t9"
-	testReply            = "r4k8w2n6p0"
+	testToken = "q7d2mzk4x5v3c8s6h1t9"
+	testReply = "r4k8w2n6p0"
 )
 
 func testKey(t testing.TB, name string) *openpgp.Key {
@@ -201,5 +201,3 @@ func letterOf(t testing.TB, ls []triage.Letter, kind triage.NoticeKind, role str
 	t.Fatalf("no letter %s %s", kind, role)
 	return triage.Letter{}
 }
-
-func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }

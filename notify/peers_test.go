@@ -5,154 +5,50 @@ package notify
 import (
 	"bytes"
 	"context"
-	"crypto/ecdsa"
-	"crypto/x509"
-	"encoding/pem"
 	"fmt"
 	"io"
+	"maps"
 	"mime"
 	"mime/multipart"
 	"net"
 	"net/mail"
 	"os"
 	"os/exec"
-	"os/user"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"vdpd/notify/notifytest"
 	"vdpd/triage"
 )
-
-// postfix starts a real Postfix that takes mail for the people of the tests,
-// and returns the way to it and the folder of its mailboxes.
-func postfix(t *testing.T) (*SMTP, string) {
-	t.Helper()
-	if os.Geteuid() != 0 {
-		t.Fatal("Postfix can be started by root only: run the tests with -tags peers as root")
-	}
-	// Not t.TempDir: its parents are closed to the users that Postfix turns into.
-	dir, err := os.MkdirTemp("", "postfix")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	if err := os.Chmod(dir, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	uid, gid := account(t, "nobody")
-	folder(t, filepath.Join(dir, "mail"), uid, gid)
-	folder(t, filepath.Join(dir, "queue"), 0, 0)
-	daemonUID, daemonGID := account(t, "postfix")
-	folder(t, filepath.Join(dir, "data"), daemonUID, daemonGID)
-
-	config, pool := certificate(t, "mail.identity.example", time.Now().Add(24*time.Hour))
-	key, err := x509.MarshalECPrivateKey(config.Certificates[0].PrivateKey.(*ecdsa.PrivateKey))
-	if err != nil {
-		t.Fatal(err)
-	}
-	put(t, filepath.Join(dir, "tls.pem"), append(
-		pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: key}),
-		pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: config.Certificates[0].Certificate[0]})...))
-
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	port := free.Addr().(*net.TCPAddr).Port
-	_ = free.Close()
-	fill := strings.NewReplacer("@DIR@", dir, "@PORT@", strconv.Itoa(port), "@UID@", strconv.Itoa(uid), "@GID@", strconv.Itoa(gid))
-	for _, name := range []string{"main.cf", "master.cf"} {
-		b, err := os.ReadFile(filepath.Join("..", "testdata", "peers", "postfix", name))
-		if err != nil {
-			t.Fatal(err)
-		}
-		put(t, filepath.Join(dir, name), []byte(fill.Replace(string(b))))
-	}
-
-	log, err := os.Create(filepath.Join(dir, "log"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command("postfix", "-c", dir, "start-fg")
-	cmd.Stdout, cmd.Stderr = log, log
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if out, err := exec.Command("postfix", "-c", dir, "stop").CombinedOutput(); err != nil {
-			t.Errorf("postfix stop: %v\n%s", err, out)
-		}
-		_ = cmd.Wait()
-		_ = log.Close()
-		if said, err := os.ReadFile(log.Name()); err == nil && t.Failed() {
-			t.Logf("Postfix says:\n%s", said)
-		}
-	})
-	address := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
-	dial := func(ctx context.Context, network, _ string) (net.Conn, error) {
-		return new(net.Dialer).DialContext(ctx, network, address)
-	}
-	poll(t, "Postfix to listen", func() bool {
-		c, err := dial(t.Context(), "tcp", "")
-		if err == nil {
-			_ = c.Close()
-		}
-		return err == nil
-	})
-	return &SMTP{Host: "mail.identity.example", Port: port, TLS: StartTLS, RootCAs: pool, Dial: dial}, filepath.Join(dir, "mail")
-}
-
-func account(t *testing.T, name string) (uid, gid int) {
-	t.Helper()
-	u, err := user.Lookup(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	uid, _ = strconv.Atoi(u.Uid)
-	gid, _ = strconv.Atoi(u.Gid)
-	return uid, gid
-}
-
-func folder(t *testing.T, path string, uid, gid int) {
-	t.Helper()
-	if err := os.Mkdir(path, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Chown(path, uid, gid); err != nil {
-		t.Fatal(err)
-	}
-}
-
-func put(t *testing.T, path string, b []byte) {
-	t.Helper()
-	if err := os.WriteFile(path, b, 0o600); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// poll waits for something outside this process.
-func poll(t *testing.T, what string, done func() bool) {
-	t.Helper()
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	late := time.After(30 * time.Second)
-	for !done() {
-		select {
-		case <-tick.C:
-		case <-late:
-			t.Fatalf("waited in vain for %s", what)
-		}
-	}
-}
 
 // TestPeersPostfix sends the mails of a report through a real Postfix and
 // gives what arrived to GnuPG.
 func TestPeersPostfix(t *testing.T) {
-	transport, boxes := postfix(t)
+	subjects := map[string][]string{ // by address, as the recipient reads them
+		"sam@identity.example":    {"Identity Platform security report: new (support)"},
+		"olga@identity.example":   {"Identity Platform beveiligingsmelding: nieuw (so on duty)"},
+		"carl@identity.example":   {"Identity Platform security report: new (ciso)"},
+		"eve@identity.example":    {"Identity Platform security report"}, // has no key
+		"rita@researcher.example": {"Identity Platform security report", "Identity Platform security report: your receipt"},
+	}
+	server, err := notifytest.StartPostfix(slices.Collect(maps.Keys(subjects))...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		server.Close()
+		if t.Failed() {
+			t.Logf("Postfix says:\n%s", server.Log())
+		}
+	})
+	address, err := net.ResolveTCPAddr("tcp", server.Addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	transport := &SMTP{Host: address.IP.String(), Port: address.Port, TLS: StartTLS, RootCAs: server.RootCAs}
 	probed, err := ProbeSMTP(t.Context(), transport)
 	if err != nil || probed.TLS != "TLS 1.3" {
 		t.Fatalf("%+v %v", probed, err)
@@ -177,25 +73,16 @@ func TestPeersPostfix(t *testing.T) {
 
 	gpg := newGnuPG(t, "own-iw.pub", "sam.sec", "olga.sec", "carl.sec", "rita.sec")
 	own := testKey(t, "own-iw.pub").Fingerprint()
-	for box, subjects := range map[string][]string{
-		"sam":  {"Identity Platform security report: new (support)"},
-		"olga": {"Identity Platform beveiligingsmelding: nieuw (so on duty)"},
-		"carl": {"Identity Platform security report: new (ciso)"},
-		"eve":  {"Identity Platform security report"}, // has no key
-		"rita": {"Identity Platform security report", "Identity Platform security report: your receipt"},
-	} {
-		var files []string
-		poll(t, "mail for "+box, func() bool {
-			files, _ = filepath.Glob(filepath.Join(boxes, box, "new", "*"))
-			return len(files) >= len(subjects)
-		})
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	for box, subjects := range subjects {
+		stored, err := server.Mails(ctx, box, len(subjects))
+		if err != nil {
+			t.Fatal(err)
+		}
 		var got []string
-		for _, file := range files {
-			stored, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			head, inner := gpg.read(bytes.ReplaceAll(stored, []byte("\n"), []byte("\r\n")), own)
+		for _, raw := range stored {
+			head, inner := gpg.read(raw, own)
 			if subject := head.Get("Subject"); subject != "[7K3M-Q9XT-2H4C] Identity Platform security report" {
 				t.Errorf("%s: outer subject %q", box, subject)
 			}
@@ -212,7 +99,7 @@ func TestPeersPostfix(t *testing.T) {
 				t.Fatal(err)
 			}
 			// Support and the officer on duty get the words; nobody else does.
-			if full := box == "sam" || box == "olga"; bytes.Contains(body, []byte(canary)) != full {
+			if full := strings.HasPrefix(box, "sam@") || strings.HasPrefix(box, "olga@"); bytes.Contains(body, []byte(canary)) != full {
 				t.Errorf("%s: the words of the report: want %v", box, full)
 			}
 			if !bytes.Contains(body, []byte(testRef)) {
@@ -283,6 +170,16 @@ func (g *gnupg) run(args ...string) (stdout []byte, status string) {
 	return out.Bytes(), log.String()
 }
 
+// put writes a file for GnuPG and returns its path.
+func (g *gnupg) put(name string, b []byte) string {
+	g.t.Helper()
+	path := filepath.Join(g.home, name)
+	if err := os.WriteFile(path, b, 0o600); err != nil {
+		g.t.Fatal(err)
+	}
+	return path
+}
+
 // read opens a mail as its recipient would and requires a good signature of
 // own over all of it. It returns the header that everybody sees, and what is
 // protected.
@@ -308,8 +205,7 @@ func (g *gnupg) read(raw []byte, own string) (mail.Header, *mail.Message) {
 		}
 		parts = append(parts, b)
 	}
-	file := filepath.Join(g.home, "part")
-	put(g.t, file, parts[1])
+	file := g.put("part", parts[1])
 	var payload []byte
 	var status string
 	switch mediaType {
@@ -319,8 +215,7 @@ func (g *gnupg) read(raw []byte, own string) (mail.Header, *mail.Message) {
 		bound := []byte("--" + params["boundary"])
 		_, rest, _ := bytes.Cut(raw, append(slices.Clone(bound), "\r\n"...))
 		payload, _, _ = bytes.Cut(rest, append([]byte("\r\n"), bound...))
-		put(g.t, file+".data", payload)
-		_, status = g.run("--verify", file, file+".data")
+		_, status = g.run("--verify", file, g.put("data", payload))
 	default:
 		g.t.Fatalf("a mail of type %s", mediaType)
 	}

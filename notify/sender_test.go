@@ -392,8 +392,7 @@ func TestOldConnection(t *testing.T) {
 func TestStop(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
-		var b *bench
-		b = setUp(t, notifytest.Options{}, func(b *bench) {
+		b := setUp(t, notifytest.Options{}, func(b *bench) {
 			b.Transport = slow{b.smtp, release}
 		})
 		b.outbox.add(receipts(3)...)

@@ -19,7 +19,7 @@ var embedded embed.FS
 // kinds of mails that there are templates for.
 var kinds = []triage.NoticeKind{
 	triage.Receipt, triage.Unreadable,
-	triage.NewReport, triage.CannotRead, triage.FollowUp, triage.Undelivered,
+	triage.NewReport, triage.Question, triage.CannotRead, triage.FollowUp, triage.Undelivered, triage.Abuse,
 }
 
 // common is the name of the blocks that the mails to staff share.

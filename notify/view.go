@@ -70,7 +70,9 @@ type staffView struct {
 	SignerKnown bool // the signing key carries the sender's address
 	AuthChecked bool // our mail server checked the sender's domain
 	AuthOK      bool // and it vouches for the address
-	FirstMail   bool // no other case of this sender is known to be open
+	FirstMail   bool // nobody has reported from this address before
+	OwnDomain   bool // claims to be of our own domain, and nothing vouches for it
+	LookAlike   bool // the sender's domain looks like ours, and is not
 	Trust       triage.Trust
 	Files       int
 	Evaluation  string
@@ -110,7 +112,9 @@ func viewStaff(lang string, org *Organisation, person *Person, l *triage.Letter,
 		return v
 	}
 	v.ReceivedUTC = utc(n.Facts.Received)
-	v.FirstMail = n.Item == 0 && len(c.Related) == 0
+	if n.Item == 0 {
+		v.FirstMail, v.OwnDomain, v.LookAlike = slices.Contains(c.Marks, triage.MarkFirst), slices.Contains(c.Marks, triage.MarkOwn), slices.Contains(c.Marks, triage.MarkLookAlike)
+	}
 	v.Related = c.Related
 	v.Held = slices.ContainsFunc(c.Mails, func(m triage.Mail) bool { return m.Notice.Kind.ToReporter() && m.Notice.Held != "" })
 	if k, ok := c.Clock(triage.ClockEvaluation); ok {

@@ -16,6 +16,8 @@ const (
 	VerbSeen    Verb = "seen"    // a role has read the report
 	VerbNote    Verb = "note"    // adds a remark for colleagues
 	VerbRelease Verb = "release" // lets a held mail go
+	VerbTake    Verb = "take"    // a mail in question is a report
+	VerbLeave   Verb = "leave"   // a mail in question is none of ours
 )
 
 // MaxNote is the length of a note in bytes.
@@ -75,8 +77,17 @@ func (p *Policy) Act(now time.Time, by Actor, c *Case, a Action) (Change, error)
 		}
 	case VerbRelease:
 		err = actRelease(now, by, c, a, &change)
+	case VerbTake, VerbLeave:
+		switch {
+		case c.State != StateQuestion:
+			err = refuse("%s is not in question: it is %s", c.Ref, c.State)
+		case a.Verb == VerbTake:
+			p.take(now, &change, c, by)
+		default:
+			change.add(now, by, Left{})
+		}
 	default:
-		err = refuse("%q is not an action; possible are seen, note and release", string(a.Verb))
+		err = refuse("%q is not an action; possible are seen, note, release, take and leave", string(a.Verb))
 	}
 	if err != nil {
 		return Change{}, err
@@ -101,6 +112,9 @@ func (p *Policy) actSeen(now time.Time, by Actor, c *Case, a Action, change *Cha
 }
 
 func actRelease(now time.Time, by Actor, c *Case, a Action, change *Change) error {
+	if c.State == StateQuestion || c.State == StateLeft {
+		return refuse("%s is not a report: vdp take makes it one, and lets its receipt go", c.Ref)
+	}
 	var held []string
 	for _, m := range c.Mails {
 		if m.Notice.Held != "" && (a.Notice == "" || a.Notice == m.Notice.ID) {

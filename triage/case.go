@@ -13,14 +13,15 @@ const (
 	AsBounce    Disposition = "bounce"      // filed
 	AsLoop      Disposition = "loop"        // our own mail come back: filed, nothing sent
 	AsUnread    Disposition = "unreadable"  // opened a case; encrypted, and did not open
+	AsQuestion  Disposition = "question"    // in a shared mailbox, perhaps a report: untouched, and people are asked
 	AsPoison    Disposition = "quarantined" // opened a case; reading it killed the process twice
 	AsDuplicate Disposition = "duplicate"   // this very message is already there
 	NotOurs     Disposition = "not-ours"    // ordinary mail of a shared mailbox: untouched
 )
 
-// Moves reports whether the message goes to the processed folder. Only
-// ordinary mail of a shared mailbox stays where it is.
-func (d Disposition) Moves() bool { return d != NotOurs }
+// Moves reports whether the message goes to the processed folder. Ordinary
+// mail of a shared mailbox, and what may be that, stays where it is.
+func (d Disposition) Moves() bool { return d != NotOurs && d != AsQuestion }
 
 // State is where a case stands (ISO/IEC 30111; docs/flow.md has the table).
 type State string
@@ -28,6 +29,8 @@ type State string
 // The states.
 const (
 	StateFiled      State = "FILED"      // kept for the record, no promise: bounces, loops
+	StateQuestion   State = "QUESTION"   // perhaps a report: waits for vdp take or vdp leave
+	StateLeft       State = "LEFT"       // was no report
 	StateUnreadable State = "UNREADABLE" // clocks run from arrival
 	StateTriage     State = "TRIAGE"     // waits for a person's evaluation
 )
@@ -63,6 +66,17 @@ type Party struct {
 	Key     *Key   `json:"key,omitempty"`     // pinned
 }
 
+// Mark is something about the sender that a person should know before
+// believing the From line.
+type Mark string
+
+// The marks.
+const (
+	MarkFirst     Mark = "first-contact" // nobody has reported from this address before
+	MarkOwn       Mark = "own-domain"    // claims to be of our own domain, and nothing vouches for it
+	MarkLookAlike Mark = "look-alike"    // the domain looks like ours, and is not
+)
+
 // ClockName names what a clock watches.
 type ClockName string
 
@@ -97,6 +111,10 @@ type Item struct {
 	Parts     []Part    `json:"parts,omitempty"`
 	Limits    []string  `json:"limits,omitempty"`
 	Faults    []string  `json:"faults,omitempty"`
+}
+
+func (i *Item) unreadable() bool {
+	return i.OpenPGP.Encrypted != "no" && i.OpenPGP.Encrypted != "" && !i.OpenPGP.Decrypted
 }
 
 // Mail is a notice of a case and how far it got.
@@ -138,6 +156,7 @@ type Case struct {
 	Reporter    Party       `json:"reporter"`
 	Clocks      []Clock     `json:"clocks,omitempty"`
 	Related     []Ref       `json:"related,omitempty"`
+	Marks       []Mark      `json:"marks,omitempty"`
 	Items       []Item      `json:"items"`
 	Mails       []Mail      `json:"mails,omitempty"`
 	Seen        []SeenBy    `json:"seen,omitempty"`
@@ -174,10 +193,17 @@ func (c *Case) Apply(e Event) {
 		c.Ref, c.Opened = e.Case, e.Time
 		c.Disposition, c.Mailbox, c.Lang = d.Disposition, d.Mailbox, d.Lang
 		c.Policy, c.PolicyHash = d.Policy, d.PolicyHash
-		c.Reporter, c.Clocks, c.Related = d.Reporter, d.Clocks, d.Related
+		c.Reporter, c.Clocks, c.Related, c.Marks = d.Reporter, d.Clocks, d.Related, d.Marks
 		c.State = firstState(d.Disposition)
 	case Received:
 		c.Items = append(c.Items, itemOf(e.Seq, d))
+	case Taken:
+		c.Disposition, c.State = AsReport, StateTriage
+		if len(c.Items) > 0 && c.Items[0].unreadable() {
+			c.Disposition, c.State = AsUnread, StateUnreadable
+		}
+	case Left:
+		c.State = StateLeft
 	case KeyPinned:
 		key := d.Key
 		c.Reporter.Key = &key
@@ -215,6 +241,8 @@ func firstState(d Disposition) State {
 	switch d {
 	case AsBounce, AsLoop:
 		return StateFiled
+	case AsQuestion:
+		return StateQuestion
 	case AsUnread, AsPoison:
 		return StateUnreadable
 	}

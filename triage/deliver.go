@@ -1,7 +1,6 @@
 package triage
 
 import (
-	"fmt"
 	"time"
 )
 
@@ -50,17 +49,13 @@ func (p *Policy) tellFailure(now time.Time, c *Case, failed Notice, code string)
 			told[m.Notice.Person] = true
 		}
 	}
-	var ns []Notice
+	var next []Reader
 	for _, r := range p.Readers {
-		if told[r.Person] || len(ns) == tellOfFailure {
-			continue
+		if !told[r.Person] && len(next) < tellOfFailure {
+			told[r.Person] = true
+			r.Detail = DetailSummary
+			next = append(next, r)
 		}
-		told[r.Person] = true
-		ns = append(ns, Notice{
-			ID: fmt.Sprintf("%s.%s.%d", Undelivered, r.Role, c.count(Undelivered, r.Role)+1), Kind: Undelivered,
-			Role: r.Role, Person: r.Person, Detail: DetailSummary, Lang: p.Lang(), Item: failed.Item, At: now,
-			Facts: Facts{Received: failed.Facts.Received, Failed: root, Reply: code},
-		})
 	}
-	return ns
+	return p.tell(now, Undelivered, c, failed.Item, Facts{Received: failed.Facts.Received, Failed: root, Reply: code}, next)
 }

@@ -50,6 +50,7 @@ type Opened struct {
 	Reporter    Party       `json:"reporter"`
 	Clocks      []Clock     `json:"clocks,omitempty"`
 	Related     []Ref       `json:"related,omitempty"` // hints: cases named in the subject, or of the same sender
+	Marks       []Mark      `json:"marks,omitempty"`
 }
 
 // Received adds one mail to a case.
@@ -79,6 +80,13 @@ type Bounced struct {
 	Status string `json:"status,omitempty"` // RFC 3463
 }
 
+// Taken says that a person, or the report folder, made a report of a mail
+// that was in question.
+type Taken struct{}
+
+// Left says that a mail in question is none of ours.
+type Left struct{}
+
 // Released lets a held notice go.
 type Released struct {
 	Notice string `json:"notice"`
@@ -102,6 +110,8 @@ func (KeyPinned) Type() EventType { return "key_pinned" }
 func (Queued) Type() EventType    { return "queued" }
 func (Delivery) Type() EventType  { return "delivery" }
 func (Bounced) Type() EventType   { return "bounced" }
+func (Taken) Type() EventType     { return "taken" }
+func (Left) Type() EventType      { return "left" }
 func (Released) Type() EventType  { return "released" }
 func (Seen) Type() EventType      { return "seen" }
 func (Noted) Type() EventType     { return "noted" }
@@ -123,6 +133,10 @@ func DecodeData(t EventType, b []byte) (Data, error) {
 		return decode[Delivery](b)
 	case "bounced":
 		return decode[Bounced](b)
+	case "taken":
+		return decode[Taken](b)
+	case "left":
+		return decode[Left](b)
 	case "released":
 		return decode[Released](b)
 	case "seen":

@@ -27,6 +27,8 @@ func (p *Policy) Intake(now time.Time, m *Message, k Known) Change {
 	switch {
 	case k.Poison:
 		return p.open(now, m, k, AsPoison)
+	case k.Twin != nil && p.grade(m) == yes:
+		return p.takeTwin(now, k)
 	case k.Same != "":
 		return Change{Disposition: AsDuplicate, Case: k.Same}
 	case m.Kind == KindLoop:
@@ -37,8 +39,16 @@ func (p *Policy) Intake(now time.Time, m *Message, k Known) Change {
 		return p.file(now, m, k, AsAutomatic)
 	case k.Thread.Ref != "":
 		return p.join(now, m, k)
-	case p.Mode == Shared && !p.isReport(m):
-		return Change{Disposition: NotOurs}
+	}
+	if p.Mode == Shared {
+		switch p.grade(m) {
+		case no:
+			return Change{Disposition: NotOurs}
+		case maybe:
+			return p.open(now, m, k, AsQuestion)
+		}
+	}
+	switch {
 	case m.Kind == KindAutomatic:
 		// A scanner or a CERT may report by a program (RFC 3834 speaks of
 		// answers, not of reports): a case, but no automatic answer.
@@ -55,13 +65,6 @@ func isAnswer(m *Message) bool {
 	return m.InReplyTo != "" || len(m.References) > 0 || !strings.Contains(m.Reason, "auto-generated")
 }
 
-// isReport reports whether a mail in a shared mailbox is a report: a person
-// moved it to the report folder, or it is encrypted. A mail encrypted to a key
-// that we do not have counts too, because nobody else can tell what it is.
-func (p *Policy) isReport(m *Message) bool {
-	return m.Encrypted() || (p.ReportFolder != "" && m.Source.Folder == p.ReportFolder)
-}
-
 // file keeps a mail that nobody is to answer: with the case it belongs to, or
 // by itself. A shared mailbox keeps its own bounces and loops.
 func (p *Policy) file(now time.Time, m *Message, k Known, d Disposition) Change {
@@ -73,7 +76,7 @@ func (p *Policy) file(now time.Time, m *Message, k Known, d Disposition) Change 
 		}
 		return c
 	}
-	if p.Mode == Shared && !p.isReport(m) {
+	if p.Mode == Shared && p.grade(m) != yes {
 		return Change{Disposition: NotOurs}
 	}
 	c.Case = k.Fresh
@@ -93,7 +96,7 @@ func (p *Policy) join(now time.Time, m *Message, k Known) Change {
 	if key := learn(m, k.Thread.Reporter); key != nil && trust == TrustVerified {
 		c.add(now, Actor{Kind: System}, KeyPinned{Key: *key, How: how(key)})
 	}
-	c.queue(now, p.tellReaders(now, FollowUp, &k.Thread, Facts{Received: m.Source.Arrived})...)
+	c.queue(now, p.tell(now, FollowUp, &k.Thread, len(k.Thread.Items), Facts{Received: m.Source.Arrived}, p.Readers)...)
 	return c
 }
 
@@ -119,10 +122,9 @@ func signedBy(m *Message, key *Key) bool {
 // open makes a case, starts its clocks and tells the people.
 func (p *Policy) open(now time.Time, m *Message, k Known, d Disposition) Change {
 	c := Change{Disposition: d, Case: k.Fresh}
-	arrived := m.Source.Arrived
 	opened := Opened{
 		Disposition: d, Policy: p.ID, PolicyHash: p.Hash, Mailbox: m.Source.Mailbox, Lang: p.Lang(),
-		Clocks: p.clocks(arrived), Related: related(m, k),
+		Clocks: p.clocks(m.Source.Arrived), Related: related(m, k), Marks: p.marks(m, k),
 	}
 	if sender := m.Sender(); sender != "" {
 		opened.Reporter = Party{Name: m.From[0].Name, Address: sender, Key: k.Pinned}
@@ -138,23 +140,43 @@ func (p *Policy) open(now time.Time, m *Message, k Known, d Disposition) Change 
 	for _, e := range c.Events {
 		made.Apply(e)
 	}
-	facts := Facts{Received: arrived, MessageID: cleanMessageID(m.MessageID)}
-	if due, ok := made.Clock(ClockEvaluation); ok && due.Promised {
-		facts.EvaluationDue = due.Due
-	}
-	if e, ok := made.Clock(ClockEmbargo); ok && p.Embargo == EmbargoFixed {
-		facts.EmbargoUntil = e.Due
-	}
-	staff := NewReport
-	if made.State == StateUnreadable {
-		staff = CannotRead
-	}
-	notices := p.tellReaders(now, staff, &made, facts)
+	notices := p.tellOpened(now, &made)
 	if made.Reporter.Address != "" && !p.own(made.Reporter.Address) {
-		notices = append(notices, p.receipt(now, m, k, &made, facts))
+		receipt := p.receipt(now, m, k, &made)
+		notices = append(notices, receipt)
+		if receipt.Held == heldByBreaker && !k.Tripped {
+			notices = append(notices, p.tell(now, Abuse, &made, 0, p.facts(&made), p.Readers[:min(len(p.Readers), 2)])...)
+		}
 	}
 	c.queue(now, notices...)
 	return c
+}
+
+// tellOpened makes the notices about the first mail of a case.
+func (p *Policy) tellOpened(now time.Time, c *Case) []Notice {
+	kind, readers := NewReport, p.Readers
+	switch c.State {
+	case StateUnreadable:
+		kind = CannotRead
+	case StateQuestion:
+		// Whoever reads first can answer; the others need not be disturbed by
+		// what may be an invoice.
+		kind, readers = Question, readers[:min(len(readers), 2)]
+	}
+	return p.tell(now, kind, c, 0, p.facts(c), readers)
+}
+
+// facts are what every mail about the first mail of a case may state.
+func (p *Policy) facts(c *Case) Facts {
+	first := c.Items[0]
+	f := Facts{Received: first.Source.Arrived, MessageID: cleanMessageID(first.MessageID)}
+	if due, ok := c.Clock(ClockEvaluation); ok && due.Promised {
+		f.EvaluationDue = due.Due
+	}
+	if e, ok := c.Clock(ClockEmbargo); ok && e.Promised {
+		f.EmbargoUntil = e.Due
+	}
+	return f
 }
 
 func (p *Policy) clocks(arrived time.Time) []Clock {
@@ -178,12 +200,19 @@ func (p *Policy) clocks(arrived time.Time) []Clock {
 	return cs
 }
 
+// Why a receipt is held, where other rules look at it.
+const (
+	heldByQuestion = "nobody has said yet that this is a report"
+	heldByBreaker  = "so many automatic mails left at once that they stopped; see whether these reports are real"
+)
+
 // receipt is the one automatic answer. It leaves by itself only where nobody
 // else can have made us send it (backscatter) and nothing smells of a loop;
 // else it waits for a person, which is a task, not a silence.
-func (p *Policy) receipt(now time.Time, m *Message, k Known, c *Case, f Facts) Notice {
-	n := Notice{ID: "R1.1", Kind: Receipt, Lang: c.Lang, Facts: f, At: now}
-	if c.State == StateUnreadable {
+func (p *Policy) receipt(now time.Time, m *Message, k Known, c *Case) Notice {
+	n := Notice{ID: "R1.1", Kind: Receipt, Lang: c.Lang, Facts: p.facts(c), At: now}
+	unreadable := c.Items[0].unreadable() || c.State == StateUnreadable
+	if unreadable {
 		n.ID, n.Kind = "R1u.1", Unreadable
 	}
 	signed := k.Pinned != nil && signedBy(m, k.Pinned)
@@ -199,25 +228,25 @@ func (p *Policy) receipt(now time.Time, m *Message, k Known, c *Case, f Facts) N
 		n.Held = "the sender's mail program asks for no automatic answer"
 	case p.AckAuto == AckNever:
 		n.Held = "the policy lets no receipt leave by itself"
-	case c.State == StateUnreadable && !vouched:
+	case unreadable && !vouched:
 		n.Held = "the mail cannot be read, and its sender is not authenticated"
 	case p.AckAuto == AckAuthOnly && !vouched:
 		n.Held = "the sender's domain does not vouch for the address"
 	case p.MaxReceipts > 0 && k.Receipts >= p.MaxReceipts:
 		n.Held = fmt.Sprintf("this address got %d automatic mails in 24 hours", k.Receipts)
+	case p.MaxBurst > 0 && k.Burst >= p.MaxBurst:
+		n.Held = heldByBreaker
+	case c.State == StateQuestion:
+		n.Held = heldByQuestion
 	}
 	return n
 }
 
-// tellReaders makes one notice for each reader of the policy: one mail a role,
-// also where one person holds several, because the promise is made by role.
-func (p *Policy) tellReaders(now time.Time, kind NoticeKind, c *Case, f Facts) []Notice {
-	item := len(c.Items)
-	if kind == NewReport || kind == CannotRead {
-		item = 0 // the first mail is already in c
-	}
-	ns := make([]Notice, 0, len(p.Readers)+1)
-	for _, r := range p.Readers {
+// tell makes one notice for each of the readers: one mail a role, also where
+// one person holds several, because the promise is made by role.
+func (p *Policy) tell(now time.Time, kind NoticeKind, c *Case, item int, f Facts, readers []Reader) []Notice {
+	ns := make([]Notice, 0, len(readers)+1)
+	for _, r := range readers {
 		ns = append(ns, Notice{
 			ID: fmt.Sprintf("%s.%s.%d", kind, r.Role, c.count(kind, r.Role)+1), Kind: kind,
 			Role: r.Role, Person: r.Person, Detail: r.Detail, Lang: p.Lang(), Item: item, Facts: f, At: now,

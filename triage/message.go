@@ -119,13 +119,14 @@ type Bounce struct {
 	OriginalMessageID string `json:"original_message_id"`
 }
 
-// Auth is what our own mail server found out about the sender's domain, from
-// the topmost Authentication-Results of the configured authserv-id only
-// (RFC 8601, section 5). It says nothing about the person.
+// Auth is what is known about the sender's domain: from the topmost
+// Authentication-Results of the configured authserv-id only (RFC 8601, section
+// 5) or, where there is none, from DKIM. It says nothing about the person.
 type Auth struct {
-	Checked bool `json:"checked"` // there was such a header
+	Checked bool `json:"checked"` // somebody looked
 	DMARC   bool `json:"dmarc"`   // pass, for the domain of From
 	SPF     bool `json:"spf"`     // pass, for the Return-Path, which equals From
+	DKIM    bool `json:"dkim"`    // a valid signature by the domain of From, checked by ourselves (RFC 6376)
 }
 
 // Sender returns the address a message claims to come from, lower-cased for
@@ -147,5 +148,6 @@ func (m *Message) Encrypted() bool {
 func (m *Message) Unreadable() bool { return m.Encrypted() && !m.OpenPGP.Decrypted }
 
 // DomainVouches reports whether the sender's domain vouches for the From
-// address (DMARC, or SPF with an aligned Return-Path).
-func (m *Message) DomainVouches() bool { return m.Auth.DMARC || m.Auth.SPF }
+// address: DMARC, SPF with an aligned Return-Path, or an aligned DKIM
+// signature.
+func (m *Message) DomainVouches() bool { return m.Auth.DMARC || m.Auth.SPF || m.Auth.DKIM }

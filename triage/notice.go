@@ -12,6 +12,8 @@ const (
 	Unreadable  NoticeKind = "R1u" // the mail arrived and cannot be read; which key to use
 	NewReport   NoticeKind = "S1"  // to each reader of the policy
 	CannotRead  NoticeKind = "S4"  // a report that nobody can read yet
+	Question    NoticeKind = "S1q" // perhaps a report, in a shared mailbox
+	Abuse       NoticeKind = "S12" // so much mail that automatic answers stopped
 	FollowUp    NoticeKind = "S7"  // another mail for a case
 	Undelivered NoticeKind = "S9"  // a mail of ours that did not arrive
 )

@@ -58,9 +58,15 @@ type Policy struct {
 	EmbargoBackstop    calendar.Span // for until_resolved; zero: none
 	Readers            []Reader
 	MaxReceipts        int // automatic mails to one address in 24 hours; more wait for a person; 0: no bound
+	MaxBurst           int // automatic mails to anybody in 10 minutes; more wait for a person; 0: no bound
+
+	ScopeIn  []string // host names, perhaps with a leading "*.", and words: hints only
+	ScopeOut []string
 
 	Addresses    []Secret // its own, lower case: never answered
 	ReportFolder string   // of a shared mailbox: what a person moved there is a report
+
+	ReportAddress Secret // of a shared mailbox, lower case: what is sent there is a report
 }
 
 // Reader is a role that the policy says will read reports.
@@ -92,6 +98,8 @@ func (p *Policy) own(address Secret) bool {
 	local, _, _ = strings.Cut(local, "+")
 	return slices.Contains(p.Addresses, Secret(local+"@"+domain))
 }
+
+func sameAddress(a, b Secret) bool { return strings.EqualFold(a.Reveal(), b.Reveal()) }
 
 // Lang returns the language for somebody who wants one of wanted.
 func (p *Policy) Lang(wanted ...string) string {

@@ -49,7 +49,11 @@ func (p *Pipe) Close() error {
 // Addr implements [net.Listener].
 func (p *Pipe) Addr() net.Addr { return address{} }
 
+// address is that of a pipe, which has none.
 type address struct{}
 
+// Network implements [net.Addr].
 func (address) Network() string { return "pipe" }
-func (address) String() string  { return "pipe" }
+
+// String implements [net.Addr].
+func (address) String() string { return "pipe" }

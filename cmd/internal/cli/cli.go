@@ -118,7 +118,7 @@ with or without dashes; the last character finds a slip of the pen.`,
 	flags.StringVar(&a.socket, "socket", cmp.Or(a.Getenv("VDP_SOCKET"), api.DefaultSocket), "`path` of the daemon's socket; else $VDP_SOCKET")
 	flags.Lookup("socket").DefValue = api.DefaultSocket
 	flags.BoolVar(&a.json, "json", false, "print one JSON document, for programs")
-	root.AddCommand(a.list(), a.show(), a.raw(), a.seen(), a.note(), a.release(), a.status(), man(root))
+	root.AddCommand(a.list(), a.show(), a.raw(), a.seen(), a.take(), a.leave(), a.note(), a.release(), a.status(), man(root))
 	for _, c := range root.Commands() {
 		c.ValidArgsFunction = cobra.NoFileCompletions
 	}

@@ -22,6 +22,8 @@ var states = map[triage.State]string{
 	triage.StateFiled:      "kept for the record, nothing to do",
 	triage.StateUnreadable: "cannot be read yet; the clocks run",
 	triage.StateTriage:     "waits for a person's evaluation",
+	triage.StateQuestion:   "perhaps a report: say so with vdp take, or vdp leave",
+	triage.StateLeft:       "was no report",
 }
 
 var dispositions = map[triage.Disposition]string{
@@ -30,6 +32,7 @@ var dispositions = map[triage.Disposition]string{
 	triage.AsBounce:    "a message about the delivery of a mail",
 	triage.AsLoop:      "a mail of ours that came back",
 	triage.AsUnread:    "a mail that is encrypted and did not open",
+	triage.AsQuestion:  "a mail that may be a report",
 	triage.AsPoison:    "a mail in quarantine: reading it stopped the daemon twice",
 }
 
@@ -70,6 +73,8 @@ var notices = map[triage.NoticeKind]string{
 	triage.Receipt:     "receipt",
 	triage.Unreadable:  "answer that the mail cannot be read",
 	triage.NewReport:   "new report",
+	triage.Question:    "question whether it is a report",
+	triage.Abuse:       "warning that automatic answers stopped",
 	triage.CannotRead:  "report that cannot be read",
 	triage.FollowUp:    "another mail",
 	triage.Undelivered: "mail that did not arrive",

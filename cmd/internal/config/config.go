@@ -150,6 +150,11 @@ type Mailbox struct {
 	// Authentication-Results (RFC 8601). Only that header is believed.
 	AuthServID string `toml:"authserv_id" is:"text"`
 
+	// SkipDKIM keeps the daemon from asking the DNS for the key with which the
+	// sender's domain signed a mail, as it does where AuthServID is not given.
+	// The question tells the name servers of that domain that somebody looks.
+	SkipDKIM bool `toml:"skip_dkim"`
+
 	// MaxMessage is how much of one message is fetched. A larger one still
 	// becomes a case.
 	MaxMessage Size `toml:"max_message" default:"25MiB" min:"1MiB" max:"100MiB"`

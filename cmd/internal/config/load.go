@@ -106,7 +106,12 @@ func (in *PolicyFile) into(f *file, p *Policy) {
 	p.Mode, p.Addresses = in.Intake.Mode, in.Intake.Addresses
 	p.Languages = in.languages(f)
 	p.Calendar = in.calendar(f)
-	p.AckAuto, p.MaxReceipts = in.Ack.Auto, in.Limits.ReceiptsPerAddress
+	p.ReportAddress = in.Intake.ReportAddress
+	if in.Intake.Mode == triage.Dedicated && in.Intake.ReportAddress != "" {
+		f.problem("intake.report_address", "means nothing for a mailbox that is for reports only", "remove the line")
+	}
+	p.AckAuto, p.MaxReceipts, p.MaxBurst = in.Ack.Auto, in.Limits.ReceiptsPerAddress, in.Limits.AutomaticPer10Minutes
+	p.ScopeIn, p.ScopeOut = in.Scope.In, in.Scope.Out
 	p.OwnKeys, p.Passphrase = in.Keys.Own, in.Keys.Passphrase
 	in.evaluation(f, p)
 	in.embargo(f, p)

@@ -48,6 +48,10 @@ type PolicyFile struct {
 		// untouched.
 		Mode triage.Mode `toml:"mode" oneof:"dedicated shared" default:"dedicated"`
 
+		// ReportAddress, of a shared mailbox only, is the plus address (RFC 5233)
+		// that is published for reports: what is sent to it is a report.
+		ReportAddress triage.Secret `toml:"report_address" is:"address"`
+
 		// Languages in which the organisation answers.
 		Languages []string `toml:"languages" oneof:"en nl" default:"en"`
 
@@ -105,6 +109,14 @@ type PolicyFile struct {
 		Backstop calendar.Span `toml:"backstop" units:"d mo"`
 	} `toml:"embargo"`
 
+	Scope struct {
+		// In and Out are host names, with or without a leading "*.", and words
+		// for products. They are hints for staff, and help to find reports in a
+		// shared mailbox; what is out of scope is handled like the rest.
+		In  []string `toml:"in" is:"text"`
+		Out []string `toml:"out" is:"text"`
+	} `toml:"scope"`
+
 	// Readers are told of every report, each by a mail of their own.
 	Readers []Reader `toml:"readers" required:"[[readers]]"`
 
@@ -121,6 +133,10 @@ type PolicyFile struct {
 		// ReceiptsPerAddress is how many automatic mails one address gets in
 		// 24 hours. The others wait for a person.
 		ReceiptsPerAddress int `toml:"receipts_per_address" default:"6" min:"1" max:"1000"`
+
+		// AutomaticPer10Minutes is how many automatic mails leave in ten
+		// minutes. Then they stop, and people are told; mail is still taken in.
+		AutomaticPer10Minutes int `toml:"automatic_per_10_minutes" default:"60" min:"1" max:"10000"`
 	} `toml:"limits"`
 }
 

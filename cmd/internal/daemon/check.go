@@ -63,6 +63,9 @@ func Check(ctx context.Context, path string, opt CheckOptions) *CheckReport {
 	}
 	r.add(Right, "configuration", path, "")
 	r.secrets(cfg)
+	if r.BadConfiguration {
+		return r // the keys are secrets too
+	}
 	p, err := assemble(cfg, opt.Now)
 	if err != nil {
 		r.configuration(err)
@@ -123,7 +126,7 @@ func (r *CheckReport) policy(cfg *config.Config, policy *config.Policy, p *parts
 	}
 	var unvouched []string
 	for _, m := range cfg.Mailboxes {
-		if m.Policy.ID == policy.ID && m.AuthServID == "" {
+		if m.Policy.ID == policy.ID && m.AuthServID == "" && m.SkipDKIM {
 			unvouched = append(unvouched, m.Name)
 		}
 	}

@@ -32,6 +32,7 @@ type Options struct {
 	Log     *slog.Logger                                                      // required
 	Now     func() time.Time                                                  // nil: the clock of the machine
 	Dial    func(ctx context.Context, network, addr string) (net.Conn, error) // nil: a net.Dialer
+	Lookup  mailbox.LookupTXT                                                 // nil: the resolver of the machine
 	Notify  func(state string)                                                // nil: nobody; told READY=1 and the like, as sd_notify(3)
 	Watch   time.Duration                                                     // how often to say WATCHDOG=1; 0: never
 	Version string
@@ -65,6 +66,9 @@ type Daemon struct {
 func New(cfg *config.Config, opt Options) (*Daemon, error) {
 	if opt.Now == nil {
 		opt.Now = time.Now
+	}
+	if opt.Lookup == nil {
+		opt.Lookup = net.DefaultResolver.LookupTXT
 	}
 	if opt.Notify == nil {
 		opt.Notify = func(string) {}
@@ -106,7 +110,7 @@ func (d *Daemon) prepare() error {
 	for _, m := range d.config.Mailboxes {
 		d.pollers = append(d.pollers, &mailbox.Poller{
 			Account: account(d.config, m, d.opt.Dial), Intake: d,
-			Log: d.log.With("loop", "mailbox", "mailbox", m.Name), Now: d.opt.Now,
+			Log: d.log.With("loop", "mailbox"), Now: d.opt.Now,
 		})
 	}
 	d.socket, err = api.Listen(d.config.Socket.Path, socketMode(d.config.Socket), d.config.Socket.Group)

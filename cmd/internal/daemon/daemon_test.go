@@ -126,7 +126,7 @@ Content-Transfer-Encoding: base64
 	r.deliver(security, "INBOX", mail)
 	r.deliver(backoffice, "Reports", strings.ReplaceAll(mail, security, backoffice)+"\nand more")
 	_, client := r.start()
-	r.mails(5 + 2)
+	r.mails(5 + 1) // the second receipt is held: nobody vouches
 	r.smtp.Inject(notifytest.Fault{Stage: notifytest.AtRcpt, Code: 550, Text: "5.1.1 no such user canaryaddress"})
 	r.deliver(security, "INBOX", strings.ReplaceAll(mail, "<canary@", "<canary2@")+"\nagain")
 	r.await("a refused mail is logged", func() bool { return strings.Contains(r.log.String(), "550 5.1.1") })
@@ -218,6 +218,40 @@ func TestUntouched(t *testing.T) {
 	messages, err := r.imap.Messages(backoffice, "INBOX")
 	if err != nil || len(messages) != 1 || len(messages[0].Flags) != 0 {
 		t.Errorf("%+v, %v", messages, err)
+	}
+	r.verify()
+}
+
+// TestReportInQuestion: a mail in the shared mailbox that may be a report is
+// left alone, a person is asked, and the answer does the rest.
+func TestReportInQuestion(t *testing.T) {
+	r := newRig(t)
+	r.edit("relocation.toml", `person = "bea"`, `person = "sam"`)
+	r.deliver(backoffice, "INBOX", `From: Rita <rita@researcher.example>
+To: backoffice@relocation.example
+Subject: problem on your site
+Message-ID: <q@researcher.example>
+
+When I put <script>alert(1)</script> into the search of
+https://desk.relocation.example/search?q= it runs: a reflected XSS.
+`)
+	_, client := r.start()
+	r.mails(1)
+	list, err := client.Cases(context.Background(), api.Filter{})
+	if err != nil || len(list.Cases) != 1 || list.Cases[0].State != triage.StateQuestion {
+		t.Fatalf("%+v, %v", list, err)
+	}
+	messages, err := r.imap.Messages(backoffice, "INBOX")
+	if err != nil || len(messages) != 1 || len(messages[0].Flags) != 0 {
+		t.Errorf("the mail was touched: %+v, %v", messages, err)
+	}
+	if _, err := client.Act(context.Background(), list.Cases[0].Ref, triage.Action{Verb: triage.VerbTake}); err != nil {
+		t.Fatal(err)
+	}
+	r.mails(2) // the question, and now the report
+	v, err := client.Case(context.Background(), list.Cases[0].Ref)
+	if err != nil || v.Case.State != triage.StateTriage || v.Case.Mail("R1.1") == nil {
+		t.Errorf("%s, %v", v.Case.State, err)
 	}
 	r.verify()
 }

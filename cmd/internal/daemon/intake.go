@@ -36,11 +36,11 @@ func (d *Daemon) Take(ctx context.Context, f mailbox.Fetched) (move bool, err er
 	}
 	poison := begun >= poisonous
 
-	m := d.read(box, f, poison)
+	m := d.read(ctx, box, f, poison)
 	d.deciding.Lock()
 	defer d.deciding.Unlock()
 	now := d.opt.Now()
-	known, err := d.store.Known(ctx, m)
+	known, err := d.store.Known(ctx, box.policy.ID, m)
 	if err != nil {
 		return false, d.stopIfUnsafe(err)
 	}
@@ -75,12 +75,15 @@ func (d *Daemon) Take(ctx context.Context, f mailbox.Fetched) (move bool, err er
 }
 
 // read makes the message of what was fetched. What is poison is not looked at.
-func (d *Daemon) read(box *box, f mailbox.Fetched, poison bool) *triage.Message {
+func (d *Daemon) read(ctx context.Context, box *box, f mailbox.Fetched, poison bool) *triage.Message {
 	var m *triage.Message
 	if poison || f.Raw == nil {
 		m = &triage.Message{Kind: triage.KindReport, OpenPGP: triage.OpenPGP{Encrypted: "no", Signature: triage.SigNone}}
 	} else {
 		m = mailbox.Read(f.Raw, d.options(box))
+		if box.dkim {
+			m.Auth.Checked, m.Auth.DKIM = true, mailbox.DKIM(ctx, f.Raw, d.opt.Lookup)
+		}
 	}
 	switch {
 	case poison:

@@ -33,6 +33,7 @@ type parts struct {
 type box struct {
 	policy *triage.Policy
 	read   mailbox.Options
+	dkim   bool // nobody else looks whether the sender's domain vouches
 }
 
 // assemble opens the keys of a configuration. All that is wrong is reported at
@@ -72,7 +73,7 @@ func assemble(cfg *config.Config, now time.Time) (*parts, error) {
 	for _, m := range cfg.Mailboxes {
 		p.boxes[m.Name] = &box{policy: &m.Policy.Policy, read: mailbox.Options{
 			Own: own[m.Policy.ID], Certs: p.signers, AuthServID: m.AuthServID, Limits: mailbox.Limits{Bytes: int(m.MaxMessage)},
-		}}
+		}, dkim: m.AuthServID == "" && !m.SkipDKIM}
 	}
 	for _, person := range cfg.People {
 		made := notify.Person{ID: person.ID, Name: person.Name.Reveal(), Address: person.Address, Lang: person.Lang}

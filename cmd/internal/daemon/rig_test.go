@@ -110,6 +110,19 @@ func (r *rig) read(path string) string {
 	return string(b)
 }
 
+// edit changes a file of the configuration.
+func (r *rig) edit(name, old, replacement string) {
+	r.t.Helper()
+	path := filepath.Join(r.dir, name)
+	text := r.read(path)
+	if !strings.Contains(text, old) {
+		r.t.Fatalf("%s has no %q", name, old)
+	}
+	if err := os.WriteFile(path, []byte(strings.ReplaceAll(text, old, replacement)), 0o600); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
 func (r *rig) config() *config.Config {
 	r.t.Helper()
 	cfg, err := config.Load(filepath.Join(r.dir, "vdpd.toml"), func(string) string { return "" })

@@ -29,7 +29,7 @@ func Run(out io.Writer, opt Options, files []string) error {
 	// Whoever tries his own key pair wants to see his own signature judged.
 	certs := openpgp.NewRing(append(opt.Own.Keys(), opt.Certs.Keys()...)...)
 	for i, name := range files {
-		raw, err := os.ReadFile(name)
+		raw, err := readFile(name)
 		if err != nil {
 			return fmt.Errorf("inspect: %w", err)
 		}
@@ -46,6 +46,19 @@ func Run(out io.Writer, opt Options, files []string) error {
 		}
 	}
 	return nil
+}
+
+// maxFile is how much of a file is read: more than the reader looks at, and as
+// much as the daemon fetches.
+const maxFile = 32 << 20
+
+func readFile(name string) ([]byte, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, maxFile))
 }
 
 // report is the contract of "inspect --json": one object a line.

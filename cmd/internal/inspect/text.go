@@ -80,7 +80,7 @@ func (p *page) text(m *triage.Message) {
 		p.blank()
 		p.field("Text", "none")
 		return
-	case m.Reply != m.Text:
+	case strings.TrimSpace(m.Reply.Reveal()) != strings.TrimSpace(m.Text.Reveal()):
 		title = "New text, without quotations and signature"
 	case m.HTMLOnly:
 		title = "Text, made from HTML"
@@ -103,13 +103,14 @@ func once(i int, label string) string {
 	return label
 }
 
-// outcome says what the daemon would do with the message.
+// outcome says what the daemon would do with the message in a mailbox that
+// is for reports only.
 func outcome(m *triage.Message) string {
 	switch {
 	case m.Kind == triage.KindBounce:
-		return "filed as a bounce with the mail that failed; opens no case, gets no answer"
+		return "filed as a bounce, with the case of the mail that failed; gets no answer"
 	case m.Kind == triage.KindAutomatic:
-		return "filed as automatic; opens no case, gets no answer, moves no clock"
+		return "kept as automatic mail, with the case that it answers or as one of its own; gets no answer by itself"
 	case m.Kind == triage.KindLoop:
 		return "filed as our own mail come back; nothing is sent, the operator is told"
 	case m.Unreadable():
