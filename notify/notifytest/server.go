@@ -163,15 +163,15 @@ func (s *Server) Connections() int {
 func (s *Server) Wait(ctx context.Context, n int) ([]Envelope, error) {
 	for {
 		s.mu.Lock()
-		mails, changed := slices.Clone(s.mails), s.changed
+		have, changed := len(s.mails), s.changed
 		s.mu.Unlock()
-		if len(mails) >= n {
-			return mails, nil
+		if have >= n {
+			return s.Mails(), nil
 		}
 		select {
 		case <-changed:
 		case <-ctx.Done():
-			return mails, ctx.Err()
+			return s.Mails(), ctx.Err()
 		}
 	}
 }
