@@ -194,7 +194,7 @@ func (c *Case) Apply(e Event) {
 		c.Disposition, c.Mailbox, c.Lang = d.Disposition, d.Mailbox, d.Lang
 		c.Policy, c.PolicyHash = d.Policy, d.PolicyHash
 		c.Reporter, c.Clocks, c.Related, c.Marks = d.Reporter, d.Clocks, d.Related, d.Marks
-		c.State = firstState(d.Disposition)
+		c.State = firstState(d)
 	case Received:
 		c.Items = append(c.Items, itemOf(e.Seq, d))
 	case Taken:
@@ -237,10 +237,16 @@ func (c *Case) Apply(e Event) {
 	}
 }
 
-func firstState(d Disposition) State {
-	switch d {
+// firstState is where a case begins. Automatic mail is filed, unless it may be
+// a report, which has clocks.
+func firstState(o Opened) State {
+	switch o.Disposition {
 	case AsBounce, AsLoop:
 		return StateFiled
+	case AsAutomatic:
+		if len(o.Clocks) == 0 {
+			return StateFiled
+		}
 	case AsQuestion:
 		return StateQuestion
 	case AsUnread, AsPoison:

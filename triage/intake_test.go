@@ -39,6 +39,9 @@ func TestIntakeFirstMail(t *testing.T) {
 		{"a scanner reports", edit(func(m *triage.Message) {
 			m.Kind, m.Reason = triage.KindAutomatic, "auto-submitted: auto-generated"
 		}), triage.AsAutomatic, "by a program"},
+		{"an absence notice out of the blue", edit(func(m *triage.Message) {
+			m.Kind, m.Reason = triage.KindAutomatic, "auto-submitted: auto-replied"
+		}), triage.AsAutomatic, "-"},
 		{"does not decrypt", edit(func(m *triage.Message) { m.OpenPGP.Encrypted = "full" }), triage.AsUnread, ""},
 		{"does not decrypt, not vouched", edit(func(m *triage.Message) {
 			m.OpenPGP.Encrypted, m.Auth = "full", triage.Auth{}
@@ -73,7 +76,7 @@ func TestIntakeFirstMail(t *testing.T) {
 				staff--
 			}
 			wantStaff := 4
-			if tt.want == triage.AsLoop || tt.want == triage.AsBounce {
+			if c.State == triage.StateFiled {
 				wantStaff = 0
 			}
 			if staff != wantStaff {
@@ -199,6 +202,24 @@ func TestIntakeAutomaticAnswers(t *testing.T) {
 	scan := report(func(m *triage.Message) { m.Kind, m.Reason = triage.KindAutomatic, "auto-submitted: auto-generated" })
 	if c := p.Intake(arrived, scan, triage.Known{Fresh: "new", Thread: known, Via: triage.ViaSender}); c.Case != "new" || len(notices(c)) != 5 {
 		t.Errorf("a second scanner report went into %q", c.Case)
+	}
+}
+
+// TestIntakeCopies: a list's copy of a mail joins it; another mail that only
+// has the same Message-ID, From and Date does not.
+func TestIntakeCopies(t *testing.T) {
+	p := identity()
+	known := fold(t, triage.Case{}, p.Intake(arrived, report(), triage.Known{Fresh: fresh}))
+	k := triage.Known{Fresh: "new", Thread: known, Via: triage.ViaCopy}
+	if c := p.Intake(arrived, report(func(m *triage.Message) { m.Kind = triage.KindList }), k); c.Case != known.Ref {
+		t.Errorf("the list's copy went into %q", c.Case)
+	}
+	c := p.Intake(arrived, report(), k)
+	if c.Case != "new" || c.Disposition != triage.AsReport {
+		t.Errorf("the other mail became %s in %q", c.Disposition, c.Case)
+	}
+	if got := fold(t, triage.Case{}, c).Related; !slices.Equal(got, []triage.Ref{known.Ref}) {
+		t.Errorf("related: %v", got)
 	}
 }
 
