@@ -62,12 +62,15 @@ type reader struct {
 	carried []carried
 }
 
+// faultPanic says that a defect of this program was met.
+const faultPanic = "the reader failed on this message, which is kept as it came: please report this"
+
 // guard runs one step and turns a panic into a fault, so that no construction
 // of a sender stops the line.
 func (r *reader) guard(step func()) {
 	defer func() {
 		if recover() != nil {
-			r.budget.Fault("the reader failed on this message; please report it")
+			r.budget.Fault(faultPanic)
 		}
 	}()
 	step()

@@ -5,36 +5,63 @@ import (
 	"encoding/hex"
 	"strings"
 
-	"golang.org/x/net/html/charset"
-
-	"vdpd/mailbox/htmltext"
 	"vdpd/mailbox/mime"
 	"vdpd/mailbox/openpgp"
 	"vdpd/mailbox/reply"
-	"vdpd/mailbox/uu"
+	"vdpd/mailbox/tnef"
 	"vdpd/triage"
 )
 
-// content is the readable side of a part and all below it.
+// content is the readable side of a part and of all below it. Texts are kept
+// apart until the end, so that many small ones are not copied many times.
 type content struct {
-	text     string // of the message itself
-	enclosed string // of messages within the message
-	attached string // of the first text among the attachments
-	html     bool   // text was made from HTML
+	texts    []string // of the message itself; none is blank
+	html     bool     // texts were made from HTML
+	enclosed []string // of messages within the message
+	attached string   // of the first text among the attachments
 	parts    []triage.Part
 }
 
 // readBody collects text and attachments of the whole message, decrypted.
 func (r *reader) readBody() {
 	c := r.collect(r.root)
-	m := r.m
-	m.Parts = c.parts
-	m.HTMLOnly = c.html
-	if strings.TrimSpace(c.text) == "" && c.enclosed == "" {
-		c.text = c.attached // all that there is to read
+	if c.texts == nil && c.enclosed == nil && c.attached != "" {
+		c.texts = []string{c.attached} // all that there is to read
 	}
-	m.Text = triage.Secret(r.cutText(joinTexts(c.text, c.enclosed)))
-	m.Reply = triage.Secret(reply.Strip(r.cutText(c.text), r.isAnswer()))
+	r.m.Parts = c.parts
+	r.m.HTMLOnly = c.html
+	r.m.Text = triage.Secret(r.join(append(c.texts[:len(c.texts):len(c.texts)], c.enclosed...)))
+	r.m.Reply = triage.Secret(reply.Strip(r.join(c.texts), r.isAnswer()))
+}
+
+// join puts texts together, with a blank line between, up to the limit.
+func (r *reader) join(texts []string) string {
+	var b strings.Builder
+	for i, t := range texts {
+		t = strings.TrimRight(t, "\n")
+		if b.Len()+len(t) > r.opt.Limits.Text {
+			r.budget.Hit("text")
+			t = strings.ToValidUTF8(t[:max(0, r.opt.Limits.Text-b.Len())], "")
+		}
+		if i > 0 {
+			b.WriteString("\n\n")
+		}
+		b.WriteString(t)
+	}
+	return b.String()
+}
+
+// add puts what follows behind what came before.
+func (c *content) add(next content) {
+	if next.texts != nil {
+		c.html = next.html && (c.html || c.texts == nil)
+	}
+	c.texts = append(c.texts, next.texts...)
+	c.enclosed = append(c.enclosed, next.enclosed...)
+	if c.attached == "" {
+		c.attached = next.attached
+	}
+	c.parts = append(c.parts, next.parts...)
 }
 
 // collect walks a part. Decrypted content stands in for the encrypted part.
@@ -45,29 +72,16 @@ func (r *reader) collect(p *mime.Part) content {
 	switch {
 	case p.Type == "multipart/alternative":
 		return r.collectAlternative(p)
-	case p.IsMultipart() && p.Children != nil:
+	case p.IsMultipart():
 		var all content
 		for _, child := range p.Children {
 			all.add(r.collect(child))
 		}
 		return all
-	case p.IsMessage() && p.Children != nil:
+	case p.IsMessage() && len(p.Children) == 1:
 		return r.collectMessage(p)
 	}
 	return r.collectLeaf(p)
-}
-
-// add puts a part that follows behind what came before.
-func (c *content) add(next content) {
-	if strings.TrimSpace(next.text) != "" {
-		c.html = next.html && (c.html || strings.TrimSpace(c.text) == "")
-	}
-	c.text = joinTexts(c.text, next.text)
-	c.enclosed = joinTexts(c.enclosed, next.enclosed)
-	if c.attached == "" {
-		c.attached = next.attached
-	}
-	c.parts = append(c.parts, next.parts...)
 }
 
 // collectAlternative takes the plainest alternative that says anything, and
@@ -77,14 +91,15 @@ func (r *reader) collectAlternative(p *mime.Part) content {
 	var best content
 	for _, child := range p.Children {
 		c := r.collect(child)
-		best.add(content{enclosed: c.enclosed, attached: c.attached, parts: c.parts})
 		switch {
-		case strings.TrimSpace(c.text) == "":
-		case strings.TrimSpace(best.text) == "", best.html && !c.html:
-			best.text, best.html = c.text, c.html
-		case !best.html && !c.html && strings.TrimSpace(c.text) != strings.TrimSpace(best.text):
-			best.text = joinTexts(best.text, c.text)
+		case c.texts == nil:
+		case best.texts == nil, best.html && !c.html:
+			best.texts, best.html = c.texts, c.html
+		case !best.html && !c.html && strings.TrimSpace(c.texts[0]) != strings.TrimSpace(best.texts[0]):
+			best.texts = append(best.texts, c.texts...)
 		}
+		c.texts = nil
+		best.add(c)
 	}
 	return best
 }
@@ -93,23 +108,27 @@ func (r *reader) collectAlternative(p *mime.Part) content {
 // its text and attachments are read too.
 func (r *reader) collectMessage(p *mime.Part) content {
 	inner := p.Children[0]
-	c := r.collect(inner)
 	var head strings.Builder
+	head.WriteString("[message]\n")
 	for _, name := range []string{"From", "To", "Date", "Subject"} {
 		if v := inner.Header.Text(name); v != "" {
 			head.WriteString(name + ": " + v + "\n")
 		}
 	}
-	self := attachment(p, inner.Raw)
+	octets, _ := p.Decode()
+	c := r.collect(inner)
 	return content{
-		enclosed: joinTexts("[message]\n"+head.String()+"\n"+c.text, c.enclosed),
-		parts:    append([]triage.Part{self}, c.parts...),
+		enclosed: append(append([]string{head.String()}, c.texts...), c.enclosed...),
+		parts:    append([]triage.Part{describe(p, octets)}, c.parts...),
 	}
 }
 
 // collectLeaf takes a single part: as text, as an attachment, or as both where
 // a text has a name.
 func (r *reader) collectLeaf(p *mime.Part) content {
+	if isVersion(p) && p.Type != "text/plain" {
+		return content{} // the control part of PGP/MIME
+	}
 	octets, ok := p.Decode()
 	if !ok {
 		r.budget.Fault("a part with a broken transfer encoding")
@@ -117,128 +136,65 @@ func (r *reader) collectLeaf(p *mime.Part) content {
 	if p.Type == "application/pgp-keys" || openpgp.IsPublicKey(octets) && saysOpenPGP(p) {
 		r.takeKeys(octets, "attached")
 	}
-	var c content
-	if p.Type == "text/plain" || p.Type == "text/html" {
-		c = r.readText(p, octets)
+	c := content{parts: []triage.Part{describe(p, octets)}}
+	switch {
+	case p.Type == "text/plain" || p.Type == "text/html":
+		text := r.readText(p, octets)
 		switch {
 		case p.Disposition == "attachment":
-			c.attached, c.text = c.text, ""
-		case p.FileName == "":
-			return c
+			if text.texts != nil {
+				c.attached = text.texts[0]
+			}
+		case p.FileName != "":
+			c.add(text)
+		default:
+			c = text
 		}
+	case p.Type == "application/ms-tnef" || p.Type == "application/vnd.ms-tnef" || strings.EqualFold(p.FileName, "winmail.dat"):
+		c.add(r.unpackTNEF(octets))
+	case p.Type == "application/pkcs7-mime" || p.Type == "application/x-pkcs7-mime":
+		r.budget.Fault("S/MIME data, which is kept and not opened")
 	}
-	c.parts = append([]triage.Part{attachment(p, octets)}, c.parts...)
 	return c
 }
 
-// readText makes text of a text part, and attachments of the files that were
-// put into it in the old way.
-func (r *reader) readText(p *mime.Part, octets []byte) content {
+// unpackTNEF reads what Outlook packed up. Its text counts where the message
+// has no other.
+func (r *reader) unpackTNEF(octets []byte) content {
 	var c content
-	if p.Type == "text/html" {
-		c.text, c.html = r.renderHTML(p, octets), true
-		return c
+	packed, ok := tnef.Read(octets)
+	if !ok {
+		r.budget.Fault("a winmail.dat that is incomplete or malformed")
 	}
-	plain, blocks := octets, []byte(nil)
-	end := 0
-	for b := range uu.Blocks(octets) {
-		name, _ := mime.DecodeCharset("", []byte(b.Name))
-		c.parts = append(c.parts, part(name, "application/octet-stream", b.Content, false))
-		blocks = append(blocks, octets[end:b.Start]...)
-		end = b.End
-	}
-	if end > 0 {
-		plain = append(blocks, octets[end:]...)
-	}
-	for _, b := range openpgp.Blocks(plain) {
-		if b.Kind == openpgp.KindPublicKey {
-			r.takeKeys(plain[b.Start:b.End], "inline")
+	for _, f := range packed.Files {
+		name, _ := mime.DecodeCharset("", []byte(f.Name))
+		mediaType, _ := mime.ParseValue(f.Type)
+		if !strings.Contains(mediaType, "/") {
+			mediaType = "application/octet-stream"
 		}
+		c.parts = append(c.parts, part(mime.FileName(name), mediaType, f.Content))
 	}
-	text, ok := mime.DecodeCharset(p.Params["charset"], plain)
-	r.checkCharset(ok)
-	text = lineEnds(text)
-	if strings.EqualFold(p.Params["format"], "flowed") {
-		text = mime.Unflow(text, strings.EqualFold(p.Params["delsp"], "yes"))
+	if packed.RTF != nil {
+		c.parts = append(c.parts, part("message.rtf", "application/rtf", packed.RTF))
 	}
-	c.text = text
+	switch {
+	case packed.Text != nil:
+		text, _ := mime.DecodeCharset("", packed.Text)
+		c.attached = lineEnds(text)
+	case packed.HTML != nil:
+		c.attached = r.renderHTML(&mime.Part{}, packed.HTML)
+	}
 	return c
 }
 
-// renderHTML makes text of HTML.
-func (r *reader) renderHTML(p *mime.Part, octets []byte) string {
-	label := p.Params["charset"]
-	if label == "" {
-		_, label, _ = charset.DetermineEncoding(octets, "text/html")
-	}
-	source, ok := mime.DecodeCharset(label, octets)
-	r.checkCharset(ok)
-	text, hidden, cut := htmltext.Render([]byte(source), r.opt.Limits.Text)
-	if hidden {
-		r.budget.Fault("HTML with hidden text")
-	}
-	if cut {
-		r.budget.Hit("text")
-	}
-	return text
+// describe makes the entry of a MIME part in the list of attachments.
+func describe(p *mime.Part, octets []byte) triage.Part {
+	a := part(p.FileName, p.Type, octets)
+	a.Inline = p.Disposition == "inline"
+	return a
 }
 
-func (r *reader) checkCharset(ok bool) {
-	if !ok {
-		r.budget.Fault("a text with a missing or wrong charset")
-	}
-}
-
-func (r *reader) cutText(s string) string {
-	if len(s) <= r.opt.Limits.Text {
-		return s
-	}
-	r.budget.Hit("text")
-	return strings.ToValidUTF8(s[:r.opt.Limits.Text], "")
-}
-
-// attachment describes a part.
-func attachment(p *mime.Part, octets []byte) triage.Part {
-	return part(p.FileName, p.Type, octets, p.Disposition == "inline")
-}
-
-func part(name, mediaType string, octets []byte, inline bool) triage.Part {
+func part(name, mediaType string, octets []byte) triage.Part {
 	sum := sha256.Sum256(octets)
-	return triage.Part{
-		Name: triage.Secret(name), Type: mediaType, Size: int64(len(octets)),
-		SHA256: hex.EncodeToString(sum[:]), Inline: inline,
-	}
-}
-
-// lineEnds makes every line end a line feed and drops NULs, which no display
-// can show and some databases cannot store.
-func lineEnds(s string) string {
-	return strings.NewReplacer("\r\n", "\n", "\r", "\n", "\x00", "").Replace(s)
-}
-
-func joinTexts(a, b string) string {
-	switch {
-	case strings.TrimSpace(a) == "":
-		return b
-	case strings.TrimSpace(b) == "":
-		return a
-	}
-	return strings.TrimRight(a, "\n") + "\n\n" + b
-}
-
-// isAnswer reports whether the message answers another one. The prefix of the
-// subject counts here, where nothing depends on it but how the text is shown.
-func (r *reader) isAnswer() bool {
-	if r.m.InReplyTo != "" || len(r.m.References) > 0 {
-		return true
-	}
-	prefix, _, ok := strings.Cut(strings.ToLower(r.m.Subject.Reveal()), ":")
-	if !ok {
-		return false
-	}
-	switch strings.TrimSpace(prefix) {
-	case "re", "aw", "antw", "sv", "vs", "r", "res", "odp", "ref", "rif", "rv", "回复", "回覆":
-		return true
-	}
-	return false
+	return triage.Part{Name: triage.Secret(name), Type: mediaType, Size: int64(len(octets)), SHA256: hex.EncodeToString(sum[:])}
 }

@@ -1,8 +1,10 @@
 package mailbox
 
 import (
+	"slices"
 	"strings"
 
+	"vdpd/mailbox/automatic"
 	"vdpd/mailbox/mime"
 	"vdpd/triage"
 )
@@ -22,8 +24,8 @@ func (r *reader) readHead() {
 		path := triage.Secret(returnPath(h.Get("Return-Path")))
 		m.ReturnPath = &path
 	}
-	m.AutoReplyOff = h.Has("X-Auto-Response-Suppress")
-	if len(m.From) == 0 {
+	m.AutoReplyOff = automatic.AnswerUnwanted(h)
+	if !slices.ContainsFunc(m.From, func(a triage.Address) bool { return a.Address != "" }) {
 		r.budget.Fault("no readable From")
 	}
 }

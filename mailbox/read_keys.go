@@ -48,13 +48,12 @@ func (r *reader) takeAutocrypt(h mime.Header) {
 	if len(fields) != 1 {
 		return
 	}
-	_, params := mime.ParseValue("autocrypt; " + fields[0])
+	_, params := mime.ParseValue("autocrypt;" + strings.Join(strings.Fields(fields[0]), ""))
 	sender := r.m.Sender().Reveal()
 	if sender == "" || !strings.EqualFold(params["addr"], sender) {
 		return
 	}
-	octets, err := base64.StdEncoding.DecodeString(strings.Join(strings.Fields(params["keydata"]), ""))
-	if err == nil {
+	if octets, err := base64.StdEncoding.DecodeString(params["keydata"]); err == nil {
 		r.takeKeys(octets, "autocrypt")
 	}
 }

@@ -1,6 +1,7 @@
 package mailbox
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -69,11 +70,15 @@ func hashLeaves(h hash.Hash, p *mime.Part) {
 	fmt.Fprintf(h, "%s %d\n", p.Type, len(p.Children))
 	if len(p.Children) == 0 {
 		octets, _ := p.Decode()
+		leaf := sha256.New()
 		if strings.HasPrefix(p.Type, "text/") {
-			octets = []byte(strings.TrimSpace(lineEnds(string(octets))))
+			for line := range bytes.SplitSeq(bytes.TrimSpace(octets), []byte("\r")) {
+				leaf.Write(line)
+			}
+		} else {
+			leaf.Write(octets)
 		}
-		sum := sha256.Sum256(octets)
-		h.Write(sum[:])
+		h.Write(leaf.Sum(nil))
 	}
 	for _, c := range p.Children {
 		hashLeaves(h, c)

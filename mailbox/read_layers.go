@@ -2,7 +2,6 @@ package mailbox
 
 import (
 	"bytes"
-	"strings"
 
 	"vdpd/mailbox/mime"
 	"vdpd/mailbox/openpgp"
@@ -46,8 +45,6 @@ func (r *reader) openLayers() {
 // the whole message.
 func (r *reader) openPart(p *mime.Part, whole bool) {
 	switch {
-	case p.Type == "multipart/encrypted" && len(p.Children) > 0:
-		r.openEncrypted(p, whole)
 	case p.Type == "multipart/signed" && len(p.Children) >= 2 && isSigned(p):
 		r.verifySigned(p, whole)
 	case p.IsMessage() && len(p.Children) == 1:
@@ -61,29 +58,37 @@ func (r *reader) openPart(p *mime.Part, whole bool) {
 	}
 }
 
-// openMultipart goes through the parts. Exchange turns multipart/encrypted
-// into multipart/mixed and puts an empty text in front.
+// openMultipart goes through the parts. In PGP/MIME (RFC 3156, section 4) one
+// of them is encrypted and another only says so. Exchange turns that into
+// multipart/mixed and puts an empty text in front.
 func (r *reader) openMultipart(p *mime.Part, whole bool) {
 	var telling []*mime.Part
-	mangled := false
+	encrypted := p.Type == "multipart/encrypted"
 	for _, c := range p.Children {
 		switch {
 		case isVersion(c):
-			mangled = true
+			encrypted = true
 		case !isBlank(c):
 			telling = append(telling, c)
 		}
 	}
 	whole = whole && len(telling) == 1
+	found := false
 	for _, c := range telling {
-		if cipher, ok := cipherOf(c); ok && mangled {
-			r.openCipher(c, cipher, whole)
+		if cipher, ok := cipherOf(c); ok && encrypted {
+			found = true
+			if inner := r.decrypt(cipher, whole); inner != nil {
+				r.replace(c, mime.ParseAt(inner, c.Depth+1, r.budget), whole)
+			}
 			continue
 		}
 		if p.Type == "multipart/alternative" && c.Type == "text/html" && r.anyOpened(p.Children) {
 			continue // the twin of a text with an armored block
 		}
 		r.openPart(c, whole)
+	}
+	if p.Type == "multipart/encrypted" && !found {
+		r.budget.Fault("multipart/encrypted without OpenPGP data")
 	}
 }
 
@@ -94,25 +99,6 @@ func (r *reader) anyOpened(parts []*mime.Part) bool {
 		}
 	}
 	return false
-}
-
-// openEncrypted handles PGP/MIME (RFC 3156, section 4).
-func (r *reader) openEncrypted(p *mime.Part, whole bool) {
-	for _, c := range p.Children {
-		if cipher, ok := cipherOf(c); ok {
-			r.openCipher(p, cipher, whole)
-			return
-		}
-	}
-	r.budget.Fault("multipart/encrypted without OpenPGP data")
-}
-
-// openCipher decrypts what stands for the part p, a MIME entity, and goes on
-// in it.
-func (r *reader) openCipher(p *mime.Part, cipher []byte, whole bool) {
-	if inner := r.decrypt(cipher, whole); inner != nil {
-		r.replace(p, mime.ParseAt(inner, p.Depth+1, r.budget), whole)
-	}
 }
 
 // replace puts what was decrypted in the place of a part and goes on in it.
@@ -137,13 +123,16 @@ func cipherOf(p *mime.Part) ([]byte, bool) {
 	return octets, len(blocks) > 0 && blocks[0].Kind == openpgp.KindMessage
 }
 
-// isVersion recognises the first part of PGP/MIME, which only says "Version:
-// 1", also under another type.
+// isVersion recognises the control part of PGP/MIME. Its content, "Version: 1",
+// counts more than its type, which gateways change; and people attach keys
+// under that type.
 func isVersion(p *mime.Part) bool {
-	if p.Type == "application/pgp-encrypted" {
-		return true
+	if len(p.Children) > 0 || len(p.Body) > 100 {
+		return false
 	}
-	return len(p.Children) == 0 && len(p.Body) < 100 && strings.EqualFold(strings.TrimSpace(string(p.Body)), "version: 1")
+	octets, _ := p.Decode()
+	text := bytes.ToLower(bytes.TrimSpace(octets))
+	return bytes.HasPrefix(text, []byte("version: 1")) || p.Type == "application/pgp-encrypted" && len(text) == 0
 }
 
 // isBlank reports whether a part is a text that says nothing.

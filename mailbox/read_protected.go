@@ -51,14 +51,19 @@ func (r *reader) protectedHeader() mime.Header {
 	if !declared && !early {
 		return nil
 	}
-	if len(p.Children) > 1 && isLegacyDisplay(p.Children[0]) {
+	if len(p.Children) > 1 && r.isLegacyDisplay(p.Children[0]) {
 		r.opened[p.Children[0]] = &mime.Part{Type: "multipart/mixed"}
 	}
 	return p.Header
 }
 
 // isLegacyDisplay recognises the part that repeats protected fields for
-// programs that cannot read them.
-func isLegacyDisplay(p *mime.Part) bool {
-	return strings.EqualFold(p.Params["protected-headers"], "v1") && (p.Type == "text/plain" || p.Type == "text/rfc822-headers")
+// programs that cannot read them, and holds nothing else.
+func (r *reader) isLegacyDisplay(p *mime.Part) bool {
+	if !strings.EqualFold(p.Params["protected-headers"], "v1") || p.Type != "text/plain" && p.Type != "text/rfc822-headers" {
+		return false
+	}
+	octets, _ := p.Decode()
+	_, rest := mime.ReadHeader(octets, r.budget)
+	return len(strings.TrimSpace(string(rest))) == 0
 }

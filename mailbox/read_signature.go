@@ -20,6 +20,9 @@ type signature struct {
 // senders name another protocol.
 func isSigned(p *mime.Part) bool {
 	second := p.Children[1]
+	if len(second.Children) > 0 {
+		return false
+	}
 	if second.Type == "application/pgp-signature" || strings.EqualFold(p.Params["protocol"], "application/pgp-signature") {
 		return true
 	}
@@ -34,6 +37,8 @@ func (r *reader) verifySigned(p *mime.Part, whole bool) {
 	signed, others := p.Children[0], p.Children[2:]
 	whole = whole && len(others) == 0 // else there is more than was signed
 	detached, _ := p.Children[1].Decode()
+	// Whatever it says it is, it must not be shown as text: nobody signed it.
+	p.Children[1].Type = "application/pgp-signature"
 	r.verify(len(signed.Raw), whole, func(certs *openpgp.Ring) openpgp.Verdict {
 		return openpgp.Verify(signed.Raw, detached, certs, r.opt.Now)
 	})

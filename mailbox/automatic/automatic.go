@@ -19,7 +19,7 @@ func Judge(h mime.Header, mediaType string, params map[string]string) (kind tria
 	if word := autoSubmitted(h); word != "" {
 		return triage.KindAutomatic, "auto-submitted: " + word
 	}
-	if mediaType == "multipart/report" {
+	if mediaType == "multipart/report" || params["report-type"] != "" {
 		return triage.KindAutomatic, "multipart/report: " + known(params["report-type"], reportTypes)
 	}
 	if mediaType == "message/disposition-notification" || mediaType == "message/delivery-status" {
@@ -114,10 +114,9 @@ var marks = []mark{
 	{field: "X-Precedence", values: []string{"auto_reply", "auto-reply"}},
 	{field: "X-POST-MessageClass", values: []string{"9;"}},
 	{field: "Delivered-To", values: []string{"autoresponder"}},
-	{field: "X-MS-Exchange-Generated-Message-Source"},
 	{field: "X-Apple-Action", values: []string{"vacation"}},
 }
 
 var listFields = []string{
-	"List-Id", "List-Post", "List-Unsubscribe", "List-Help", "List-Subscribe", "Mailing-List", "X-Mailing-List", "X-Mailman-Version", "X-Loop-List",
+	"List-Id", "List-Post", "List-Unsubscribe", "List-Help", "List-Subscribe", "Mailing-List", "X-Mailing-List",
 }

@@ -39,9 +39,7 @@ func Read(root *mime.Part, budget *mime.Budget) (Report, bool) {
 	server := senderOf(root.Header)
 	var r Report
 	switch {
-	case root.Type == "multipart/report" && (l.status != nil || root.Params["report-type"] == "delivery-status"):
-		r.Reason = "delivery status notification"
-	case root.Type == "message/delivery-status":
+	case strings.EqualFold(root.Params["report-type"], "delivery-status"), root.Type == "multipart/report" && l.status != nil, root.Type == "message/delivery-status":
 		r.Reason = "delivery status notification"
 	case l.status != nil && server > unlikely:
 		r.Reason = "delivery status part from a mail server"
@@ -120,9 +118,8 @@ func layoutOf(root *mime.Part, budget *mime.Budget) layout {
 			}
 		case p.Type == "message/delivery-status" || p.Type == "message/global-delivery-status":
 			octets, _ := p.Decode()
-			for len(octets) > 0 && len(l.status) < 2*maxRecipients {
-				var h mime.Header
-				if h, octets = mime.ReadHeader(octets, budget); len(h) > 0 {
+			for group := range strings.SplitSeq(lineEnding.Replace(string(octets)), "\n\n") {
+				if h, _ := mime.ReadHeader([]byte(strings.Trim(group, "\n")), budget); len(h) > 0 && len(l.status) < 2*maxRecipients {
 					l.status = append(l.status, h)
 				}
 			}
@@ -135,7 +132,7 @@ func layoutOf(root *mime.Part, budget *mime.Budget) layout {
 		case p.Type == "text/plain" && p.Disposition != "attachment" && len(l.prose) < maxText:
 			l.prose += textOf(p) + "\n"
 		case p.Type == "text/html" && html == "":
-			html, _, _ = htmltext.Render([]byte(textOf(p)), maxText)
+			html, _ = htmltext.Render(textOf(p))
 		}
 	}
 	visit(root)
@@ -158,8 +155,10 @@ func notNil(h mime.Header) mime.Header {
 func textOf(p *mime.Part) string {
 	octets, _ := p.Decode()
 	text, _ := mime.DecodeCharset(p.Params["charset"], octets[:min(len(octets), maxText)])
-	return strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(text)
+	return lineEnding.Replace(text)
 }
+
+var lineEnding = strings.NewReplacer("\r\n", "\n", "\r", "\n")
 
 // splitReturned finds a returned message that stands in the text itself: three
 // fields in a row, one of them a field that every message on its way has.

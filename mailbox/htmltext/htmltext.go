@@ -11,7 +11,6 @@
 package htmltext
 
 import (
-	"bytes"
 	"strconv"
 	"strings"
 
@@ -19,18 +18,18 @@ import (
 	"golang.org/x/net/html/atom"
 )
 
-// Render returns the text of an HTML document in UTF-8, at most max octets of
-// it. hidden says that parts of the text were marked as hidden; cut, that there
-// was more than max.
-func Render(source []byte, max int) (text string, hidden, cut bool) {
-	r := renderer{max: max}
-	z := html.NewTokenizer(bytes.NewReader(source))
-	z.SetMaxBuf(0)
-	for !r.cut {
+// Render returns the text of an HTML document. hidden says that parts of the
+// text are marked as hidden. The text is at most a few times as long as the
+// source: marks for quotations and lists are what it adds.
+func Render(source string) (text string, hidden bool) {
+	var r renderer
+	z := html.NewTokenizer(strings.NewReader(source))
+	for {
 		switch z.Next() {
-		case html.ErrorToken:
+		case html.ErrorToken: // the end of the source
 			r.closeHidden()
-			return r.result()
+			text = strings.ReplaceAll(r.out.String(), "\u00a0", " ")
+			return strings.TrimSpace(text), r.sawHidden
 		case html.TextToken:
 			r.text(string(z.Text()))
 		case html.StartTagToken:
@@ -46,12 +45,6 @@ func Render(source []byte, max int) (text string, hidden, cut bool) {
 			r.end(atom.Lookup(name))
 		}
 	}
-	return r.result()
-}
-
-func (r *renderer) result() (string, bool, bool) {
-	text := strings.ReplaceAll(r.out.String(), "\u00a0", " ")
-	return strings.TrimSpace(text), r.sawHidden, r.cut
 }
 
 // tag is a start tag with the attributes that matter here.
@@ -119,8 +112,6 @@ var breaks = map[atom.Atom]int{
 // renderer is the state of one walk.
 type renderer struct {
 	out       strings.Builder
-	max       int
-	cut       bool
 	lines     int  // line breaks to write before the next text
 	space     bool // a blank to write before the next text
 	quotes    int  // open blockquotes
@@ -177,7 +168,7 @@ func (r *renderer) start(t tag) {
 		r.item()
 	case atom.Td, atom.Th:
 		if r.lines == 0 && r.out.Len() > 0 {
-			r.put("\t")
+			r.out.WriteString("\t")
 			r.space = false
 		}
 	case atom.Blockquote:
@@ -273,24 +264,24 @@ func (r *renderer) text(s string) {
 func (r *renderer) word(s string) {
 	switch {
 	case r.out.Len() == 0:
-		r.put(r.quoteMark())
+		r.out.WriteString(r.quoteMark())
 	case r.lines > 0:
 		for range min(r.lines, 3) {
-			r.put("\n" + r.quoteMark())
+			r.out.WriteString("\n" + r.quoteMark())
 		}
 	case r.space:
-		r.put(" ")
+		r.out.WriteString(" ")
 	}
 	r.lines, r.space, r.fresh = 0, false, false
 	if r.hide != 0 && !r.marked {
-		r.put("[hidden: ")
+		r.out.WriteString("[hidden: ")
 		r.marked, r.sawHidden = true, true
 	}
-	r.put(s)
+	r.out.WriteString(s)
 }
 
 func (r *renderer) quoteMark() string {
-	const deepest = 20
+	const deepest = 5
 	if r.quotes == 0 {
 		return ""
 	}
@@ -299,7 +290,7 @@ func (r *renderer) quoteMark() string {
 
 func (r *renderer) closeHidden() {
 	if r.marked {
-		r.put("]")
+		r.out.WriteString("]")
 	}
 	r.hide, r.hideDepth, r.marked = 0, 0, false
 }
@@ -310,14 +301,6 @@ func (r *renderer) breakLines(n int) {
 	if !r.fresh {
 		r.lines = max(r.lines, n)
 	}
-}
-
-func (r *renderer) put(s string) {
-	if r.out.Len()+len(s) > r.max {
-		r.cut = true
-		return
-	}
-	r.out.WriteString(s)
 }
 
 // collapse joins words by single blanks, as a browser does.

@@ -75,8 +75,17 @@ func splitAddresses(s string) [][]token {
 		}
 		item = nil
 	}
+	lastWord := strings.LastIndex(s, "?=")
 	for i := 0; i < len(s) && len(list) <= maxAddresses; i++ {
 		switch c := s[i]; c {
+		case '=':
+			n := 1
+			if i < lastWord && strings.HasPrefix(s[i:], "=?") {
+				_, n = cutWord(s[i:])
+				n = max(n, 1)
+			}
+			bare.WriteString(s[i : i+n])
+			i += n - 1
 		case ',', ';':
 			next()
 		case ':':
@@ -188,7 +197,7 @@ func bareAddress(words []string) (addr string, rest []string) {
 	joined := strings.Join(words, " ")
 	// "local part"@domain
 	if len(words) == 2 && strings.HasPrefix(words[1], "@") {
-		return `"` + words[0] + `"` + words[1], nil
+		return cleanText(`"` + words[0] + `"` + words[1]), nil
 	}
 	for _, f := range strings.Fields(joined) {
 		if addr == "" && (strings.Contains(f, "@") && !strings.HasPrefix(f, "=?") || f == "MAILER-DAEMON") {

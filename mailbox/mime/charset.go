@@ -64,8 +64,7 @@ func charsetName(label string) string {
 	n := strings.ToLower(strings.Trim(label, " \t\"'<>"))
 	n, _, _ = strings.Cut(n, ";")
 	n, _, _ = strings.Cut(n, " ")
-	n = strings.ReplaceAll(n, "_", "-")
-	switch {
+	switch n := strings.ReplaceAll(n, "_", "-"); {
 	case n == "", n == "utf-8", n == "iso-8859-1", n == "us-ascii":
 		return n
 	case strings.HasPrefix(n, "utf-8"), n == "utf8", strings.HasPrefix(n, "unicode-1-1-utf-8"), n == "x-utf-8j", n == "utf8mb4", n == "x-unicode-2-0-utf-8":
@@ -98,6 +97,9 @@ var charsets = map[string]encoding.Encoding{
 	"euc-cn":           simplifiedchinese.GB18030,
 	"hz-gb-2312":       simplifiedchinese.HZGB2312,
 	"hz":               simplifiedchinese.HZGB2312,
+	"gb-2312-80":       simplifiedchinese.GB18030,
+	"chinese":          simplifiedchinese.GB18030,
+	"big-5":            traditionalchinese.Big5,
 	"big5-hkscs":       traditionalchinese.Big5,
 	"cp950":            traditionalchinese.Big5,
 	"euc-kr":           korean.EUCKR,
@@ -113,6 +115,7 @@ var charsets = map[string]encoding.Encoding{
 	"shift-jis":        japanese.ShiftJIS,
 	"x-sjis-cp932":     japanese.ShiftJIS,
 	"cp51932":          japanese.EUCJP,
+	"eucjp":            japanese.EUCJP,
 	"jis":              japanese.ISO2022JP,
 	"iso-2022-jp":      japanese.ISO2022JP,
 	"iso-2022-jp-1":    japanese.ISO2022JP,
@@ -125,6 +128,7 @@ var charsets = map[string]encoding.Encoding{
 	"cp50222":          japanese.ISO2022JP,
 	"utf-16be":         unicode.UTF16(unicode.BigEndian, unicode.UseBOM),
 	"utf-16le":         unicode.UTF16(unicode.LittleEndian, unicode.UseBOM),
+	"ucs-4":            utf32.UTF32(utf32.BigEndian, utf32.UseBOM),
 	"utf-32":           utf32.UTF32(utf32.BigEndian, utf32.UseBOM),
 	"utf-32be":         utf32.UTF32(utf32.BigEndian, utf32.UseBOM),
 	"utf-32le":         utf32.UTF32(utf32.LittleEndian, utf32.UseBOM),
@@ -132,7 +136,11 @@ var charsets = map[string]encoding.Encoding{
 	"x-mac-roman":      charmap.Macintosh,
 	"tis-620":          charmap.Windows874,
 	"latin-1":          charmap.Windows1252,
+	"latin9":           charmap.ISO8859_15,
+	"latin-9":          charmap.ISO8859_15,
+	"cp858":            charmap.CodePage858,
 	"iso-8859-1":       charmap.Windows1252,
+	"ansi-x3.110-1983": charmap.Windows1252,
 	"iso-8859-8-i":     charmap.ISO8859_8,
 	"iso-8859-8-e":     charmap.ISO8859_8,
 	"iso-8859-9":       charmap.Windows1254,
@@ -145,7 +153,9 @@ var charsets = map[string]encoding.Encoding{
 
 // encodingOf returns the encoding of that name, or nil.
 func encodingOf(name string) encoding.Encoding {
-	spellings := []string{name, strings.TrimPrefix(name, "x-"), strings.TrimPrefix(name, "cs")}
+	spellings := []string{name}
+	name = strings.ReplaceAll(name, "_", "-")
+	spellings = append(spellings, name, strings.TrimPrefix(name, "x-"), strings.TrimPrefix(name, "cs"))
 	// cp-1252, win-1252, windows1252, ibm-850 and so on.
 	digits := strings.TrimLeft(name, "abcdefghijklmnopqrstuvwxyz-")
 	switch letters := strings.Trim(name[:len(name)-len(digits)], "-"); letters {

@@ -78,9 +78,10 @@ func quotedLength(s string) int {
 // value ends at a blank or comment, except a file name, which people and
 // programs write with both.
 func unquote(v, name string) string {
-	if n := 0; strings.HasPrefix(v, `"`) {
-		if n = quotedLength(v); n == 0 {
-			return strings.TrimPrefix(v, `"`)
+	if strings.HasPrefix(v, `"`) {
+		n := quotedLength(v)
+		if n == 0 {
+			return v[1:]
 		}
 		return unescape(v[1 : n-1])
 	}

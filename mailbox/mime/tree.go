@@ -140,6 +140,7 @@ func (p *parser) sections(part *Part, boundary string, at int) int {
 			end, _ = p.nextBoundary(line.next)
 			return end
 		default:
+			// A boundary line at the very end begins no part.
 			var child *Part
 			if child, at = p.part(line.next, fallback, part.Depth+1); len(child.Raw) > 0 || at < len(p.raw) {
 				part.Children = append(part.Children, child)
@@ -236,7 +237,7 @@ func guessBoundary(body []byte) string {
 		if line, body = cutLine(body); len(line) == 0 && len(body) == 0 {
 			return ""
 		}
-		if len(line) < 4 || len(line) > 200 || !bytes.HasPrefix(line, []byte("--")) {
+		if len(line) < 3 || len(line) > 200 || !bytes.HasPrefix(line, []byte("--")) {
 			continue
 		}
 		next, _ := cutLine(body)
@@ -255,15 +256,15 @@ func (p *Part) readType(fallback string) {
 	}
 	var params map[string]string
 	p.Disposition, params = ParseValue(p.Header.Get("Content-Disposition"))
-	p.FileName = fileName(params["filename"])
+	p.FileName = FileName(params["filename"])
 	if p.FileName == "" {
-		p.FileName = fileName(p.Params["name"])
+		p.FileName = FileName(p.Params["name"])
 	}
 }
 
-// fileName returns the last element of what may be a path, since no folder of
-// the sender means anything here.
-func fileName(s string) string {
+// FileName returns the last element of what may be a path, in one line: no
+// folder of a sender means anything here.
+func FileName(s string) string {
 	s = cleanText(s)
 	return strings.TrimSpace(s[strings.LastIndexAny(s, `/\`)+1:])
 }
