@@ -67,7 +67,13 @@ func (c *content) add(next content) {
 // collect walks a part. Decrypted content stands in for the encrypted part.
 func (r *reader) collect(p *mime.Part) content {
 	if inner := r.opened[p]; inner != nil {
-		return r.collect(inner)
+		c := r.collect(inner)
+		if c.texts == nil && c.attached != "" {
+			// A text that somebody took the trouble to encrypt by itself is
+			// what the mail is about.
+			c.enclosed, c.attached = append(c.enclosed, "[encrypted file]", c.attached), ""
+		}
+		return c
 	}
 	switch {
 	case p.Type == "multipart/alternative":

@@ -111,8 +111,11 @@ func decryptedFile(p *mime.Part, inner []byte, budget *mime.Budget) *mime.Part {
 	case ".txt", ".text", ".md", ".log":
 		file.Type = "text/plain"
 	case "":
-		if file.FileName == "" && utf8.Valid(inner) {
-			file.Type, file.Disposition = "text/plain", ""
+		if utf8.Valid(inner) && !bytes.ContainsRune(inner, 0) {
+			file.Type = "text/plain"
+			if file.FileName == "" {
+				file.Disposition = ""
+			}
 		}
 	}
 	return file

@@ -39,7 +39,7 @@ const (
 
 // Opened is a decrypted message.
 type Opened struct {
-	Plaintext  []byte   `json:"-"`
+	Plaintext  []byte   `json:"-"` // where the message calls it text, with LF line ends (RFC 9580, section 5.9)
 	Signature  Verdict  // of the signature inside the encryption; none where there is none
 	Recipients []string // the first key ids that it says it is encrypted to, upper-case hex; a hidden one is all zeros
 	With       *Key     // ours, that opened it
@@ -73,11 +73,15 @@ func Open(ciphertext []byte, own, certs *Ring, max int64, now time.Time) (*Opene
 	if err != nil {
 		return nil, err
 	}
-	text, list, err := unpack(inner, max)
+	text, list, isText, err := unpack(inner, max)
 	if err != nil {
 		return nil, err
 	}
-	return &Opened{Plaintext: text, Signature: judgeInside(text, list, certs, own, now), Recipients: recipients, With: with}, nil
+	o := &Opened{Plaintext: text, Signature: judgeInside(text, list, certs, own, now), Recipients: recipients, With: with}
+	if isText {
+		o.Plaintext = bytes.ReplaceAll(text, []byte("\r\n"), []byte("\n"))
+	}
+	return o, nil
 }
 
 // OpenSigned reads a message that is signed but not encrypted and not
@@ -87,7 +91,7 @@ func OpenSigned(message []byte, certs *Ring, max int64, now time.Time) (text []b
 	if err != nil {
 		return nil, Verdict{}, err
 	}
-	text, list, err := unpack(data, max)
+	text, list, _, err := unpack(data, max)
 	if err != nil {
 		return nil, Verdict{}, err
 	}
@@ -212,25 +216,26 @@ func (env *envelope) unseal(ek *packet.EncryptedKey) ([]byte, error) {
 	return inner.Bytes(), nil
 }
 
-// unpack returns the literal data and the signatures around it. A nil list
+// unpack returns the literal data, the signatures around it, and whether the
+// data says that it is text. A nil list
 // means that nothing announced a signature. There must be one literal packet
 // and nothing beside it: a second one would be text that no check covers.
-func unpack(data []byte, max int64) (text []byte, list []*signature, err error) {
+func unpack(data []byte, max int64) (text []byte, list []*signature, isText bool, err error) {
 	announced := 0
 	for layers := 0; ; {
 		r := bytes.NewReader(data)
 		start := 0
 		p, err := packet.Read(r)
 		if err != nil && !unsupported(err) {
-			return nil, nil, malformed("no text inside")
+			return nil, nil, false, malformed("no text inside")
 		}
 		switch p := p.(type) {
 		case *packet.Compressed:
 			if layers++; err != nil || layers > maxLayers {
-				return nil, nil, malformed("compressed in a way that this version cannot read")
+				return nil, nil, false, malformed("compressed in a way that this version cannot read")
 			}
 			if data, err = readLimited(p.Body, max+packetSlack); err != nil {
-				return nil, nil, err
+				return nil, nil, false, err
 			}
 			continue
 		case *packet.OnePassSignature:
@@ -240,22 +245,22 @@ func unpack(data []byte, max int64) (text []byte, list []*signature, err error) 
 			list = append(list, signatures(data[start:len(data)-r.Len()])...)
 		case *packet.LiteralData:
 			if err != nil {
-				return nil, nil, malformed("no text inside")
+				return nil, nil, false, malformed("no text inside")
 			}
 			if text, err = readLimited(p.Body, max); err != nil {
-				return nil, nil, err
+				return nil, nil, false, err
 			}
 			rest := data[len(data)-r.Len():]
 			if !onlySignatures(rest) {
-				return nil, nil, malformed("something else beside the text inside")
+				return nil, nil, false, malformed("something else beside the text inside")
 			}
 			list = append(list, signatures(rest)...)
 			if announced > 0 && list == nil {
 				list = []*signature{}
 			}
-			return text, list, nil
+			return text, list, p.Format == 't' || p.Format == 'u', nil
 		case *packet.SymmetricallyEncrypted, *packet.AEADEncrypted, *packet.EncryptedKey, *packet.SymmetricKeyEncrypted:
-			return nil, nil, malformed("another encrypted message in place of text")
+			return nil, nil, false, malformed("another encrypted message in place of text")
 		}
 		data = data[len(data)-r.Len():]
 	}

@@ -114,7 +114,7 @@ func signatures(b []byte) []*signature {
 		p, err := packet.Read(r)
 		if unsupported(err) {
 			if _, ok := p.(*packet.Signature); ok {
-				list = append(list, nil)
+				list = append(list, readV3(b[start:len(b)-r.Len()]))
 			}
 			continue
 		}
@@ -129,8 +129,24 @@ func signatures(b []byte) []*signature {
 }
 
 type signature struct {
-	*packet.Signature
-	raw []byte
+	*packet.Signature // nil for one of version 3
+	raw               []byte
+	v3Issuer          string // key id of one of version 3
+	v3Broken          bool   // and its hash function is broken
+}
+
+// readV3 takes from a signature of version 3, as PGP and GnuPG 1 made them and
+// the library does not read, what can be said about it (RFC 4880, section
+// 5.2.2). It returns nil for any other.
+func readV3(raw []byte) *signature {
+	p, err := packet.NewOpaqueReader(bytes.NewReader(raw)).Next()
+	const algorithms, length = 15, 17
+	if err != nil || len(p.Contents) < length || p.Contents[0] != 3 || p.Contents[1] != 5 {
+		return nil
+	}
+	const md5, sha1, ripemd160 = 1, 2, 3
+	hash := p.Contents[algorithms+1]
+	return &signature{raw: raw, v3Issuer: fmt.Sprintf("%016X", p.Contents[7:algorithms]), v3Broken: hash == md5 || hash == sha1 || hash == ripemd160}
 }
 
 // unsupported reports an error after which the next packet can be read.
@@ -171,7 +187,10 @@ func rank(s triage.Signature) int {
 }
 
 func judgeOne(text []byte, s *signature, certs, own *Ring, now time.Time) Verdict {
-	if s == nil || s.IssuerKeyId == nil {
+	if s != nil && s.v3Broken {
+		return Verdict{State: triage.SigInvalid, Signer: s.v3Issuer, Problem: "an old signature (version 3) with a broken hash function"}
+	}
+	if s == nil || s.Signature == nil || s.IssuerKeyId == nil {
 		return Verdict{State: triage.SigUnknownKey, Problem: "the signature is of a kind that cannot be checked"}
 	}
 	v := Verdict{State: triage.SigUnknownKey, Signer: fmt.Sprintf("%016X", *s.IssuerKeyId), Problem: "the signer's key is not known"}
