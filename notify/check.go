@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"vdpd/triage"
+	"vdpd/triage/facts"
 )
 
 // Check renders every template with sample facts: once with every statement
@@ -57,6 +58,9 @@ func samples(kind triage.NoticeKind) []any {
 	all.Encrypted, all.Signature, all.Trust, all.FirstMail = "full", triage.SigValid, triage.TrustVerified, true
 	all.OwnDomain, all.LookAlike = true, true
 	all.Held = true
+	all.Weakness, all.Identifiers, all.Scores, all.Issues, all.Why = []string{"xss (CWE-79)"}, []string{"CVE-2026-1"}, []string{"9.8 critical"}, 3, "example"
+	all.Wishes = []facts.WishKind{facts.WishAnonymity, facts.WishCredit, facts.WishDeadline, facts.WishTalk, facts.WishReward, facts.WishData, facts.WishLegal}
+	all.InScope, all.OutOfScope = []string{"login[.]example[.]org"}, []string{"www[.]example[.]org"}
 	all.Evaluation, all.Promised, all.Embargo = day, true, day
 	all.Related, all.Limits, all.Faults, all.Problem = []triage.Ref{sampleRef, sampleRef}, []string{"text"}, []string{"part 2"}, "expired"
 	all.FailedRole, all.Reply = "ciso", "550 5.1.1"

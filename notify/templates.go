@@ -48,13 +48,13 @@ func LoadTemplates(override fs.FS) (*Templates, error) {
 	}
 	t := &Templates{set: map[string]*template.Template{}}
 	for _, lang := range languages {
-		shared := template.New(lang + "/" + common + ".txt").Option("missingkey=error")
+		shared := template.New(lang + "/" + common + ".txt").Option("missingkey=error").Funcs(template.FuncMap{"listed": listed})
 		if err := parse(shared, override, base); err != nil {
 			return nil, err
 		}
 		for _, kind := range kinds {
 			name := lang + "/" + string(kind)
-			one := template.New(name + ".txt").Option("missingkey=error")
+			one := template.New(name + ".txt").Option("missingkey=error").Funcs(template.FuncMap{"listed": listed})
 			if !kind.ToReporter() {
 				clone, err := shared.Clone()
 				if err != nil {

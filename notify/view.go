@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"vdpd/triage"
+	"vdpd/triage/facts"
 )
 
 // reporterView is all that a mail to a reporter is made from. It is filled
@@ -88,7 +89,17 @@ type staffView struct {
 	FailedRole  string // empty: the reporter
 	Reply       string // S9: codes
 
+	// Hints from the words of the report.
+	Weakness    []string
+	Identifiers []string // CVE, GHSA, CWE
+	Scores      []string // CVSS
+	Wishes      []facts.WishKind
+	Issues      int    // numbered findings, where there are three or more
+	Why         string // S1q: what looks like a report
+
 	// Full.
+	InScope     []string // hosts
+	OutOfScope  []string
 	From        string
 	Signer      string
 	Subject     string
@@ -139,6 +150,8 @@ func viewStaff(lang string, org *Organisation, person *Person, l *triage.Letter,
 	v.Signature, v.SignerKnown = m.OpenPGP.Signature, m.OpenPGP.SignerIsSender
 	v.AuthChecked, v.AuthOK = m.Auth.Checked, m.DomainVouches()
 	v.Limits, v.Faults, v.Files = m.Limits, m.Faults, len(m.Parts)
+	v.noticed(&m.Facts, detail == triage.DetailFull)
+	v.Why = why(m)
 	if detail == triage.DetailFull {
 		v.fill(m)
 	}

@@ -2,10 +2,10 @@ package store
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
+	"time"
 
 	"vdpd/triage"
 )
@@ -48,7 +48,7 @@ func (s *Store) Apply(ctx context.Context, c Commit) error {
 	if err := s.view(func(t txn) error { return t.current(&c) }); err != nil {
 		return err
 	}
-	w := work{Commit: c, keys: map[triage.Ref]dataKey{}, cases: map[triage.Ref]*snapshot{}}
+	w := work{Commit: c, now: s.opt.Now(), keys: map[triage.Ref]dataKey{}, cases: map[triage.Ref]*snapshot{}}
 	err := s.prepare(&w)
 	if err == nil {
 		err = s.update(w.write)
@@ -125,18 +125,13 @@ func (t txn) current(c *Commit) error {
 	case !there && !c.opens():
 		return fmt.Errorf("%s: %w", c.Change.Case, ErrNoCase)
 	}
-	for _, e := range c.Change.Events {
-		if r, ok := e.Data.(triage.Received); ok && r.Message.Content != "" &&
-			t.has(bucketIndex, t.s.secrets.lookup(byContent, r.Message.Content)) {
-			return fmt.Errorf("the mail has a case already: %w", ErrStale)
-		}
-	}
 	return nil
 }
 
 // work is a commit on its way to disk.
 type work struct {
 	Commit
+	now   time.Time
 	keys  map[triage.Ref]dataKey
 	blob  *digest
 	cases map[triage.Ref]*snapshot // loaded, and to be written back
@@ -162,12 +157,11 @@ func (s *Store) prepare(w *work) error {
 		return nil
 	}
 	ref := w.Change.Case
-	key, err := dataKey{}, error(nil)
+	get := s.caseKey
 	if w.opens() {
-		key, err = s.takeKey()
-	} else {
-		key, err = s.caseKey(ref)
+		get = s.takeKey
 	}
+	key, err := get(ref)
 	if err != nil {
 		return err
 	}
@@ -249,7 +243,7 @@ func (w *work) settle(t txn) error {
 		if o.Result == "" {
 			p.Flight, p.Due = false, o.Next
 			if p.Due.IsZero() {
-				p.Due = t.s.opt.Now()
+				p.Due = w.now
 			}
 			if err := t.putPending(id, p); err != nil {
 				return err
@@ -277,6 +271,10 @@ func (w *work) event(t txn, e triage.Event) error {
 		policy = d.PolicyHash
 	case triage.Received:
 		blob = w.blob
+		key := t.s.secrets.lookup(byContent, snap.Case.Policy, d.Message.Content)
+		if d.Message.Content != "" && t.has(bucketIndex, key) {
+			return fmt.Errorf("the mail has a case already: %w", ErrStale)
+		}
 	case triage.Queued:
 		for _, n := range d.Notices {
 			if snap.Case.Mail(n.ID) != nil {
@@ -318,68 +316,5 @@ func (w *work) load(t txn, ref triage.Ref) (*snapshot, error) {
 		}
 	}
 	w.cases[ref] = snap
-	return snap, nil
-}
-
-// snapshot is a case as its events make it, kept so that reading does not fold.
-type snapshot struct {
-	Log  []uint64    `json:"log"` // its events, in order
-	Case triage.Case `json:"case"`
-}
-
-// orderEntry lets a list of cases leave out the filed ones unopened.
-type orderEntry struct {
-	Ref   triage.Ref `json:"ref"`
-	Filed bool       `json:"filed,omitempty"`
-}
-
-// blobEntry says which event names a blob.
-type blobEntry struct {
-	Seq uint64     `json:"seq"`
-	Ref triage.Ref `json:"ref"`
-}
-
-// putSnapshot writes a case: the number of its first event and the slot of its
-// data key in clear, then the sealed snapshot.
-func (t txn) putSnapshot(ref triage.Ref, key dataKey, snap *snapshot) error {
-	plain, err := json.Marshal(snap)
-	if err != nil {
-		return fmt.Errorf("snapshot of case %s: %w", ref, errEncode)
-	}
-	opened := snap.Log[0]
-	sealed, err := key.seal(binding("case", ref, opened), plain)
-	if err != nil {
-		return err
-	}
-	order := orderEntry{ref, snap.Case.State == triage.StateFiled}
-	var old orderEntry
-	if _, err := t.get(bucketOrder, be64(opened), &old); err != nil {
-		return err
-	}
-	if order != old {
-		if err := t.put(bucketOrder, be64(opened), order); err != nil {
-			return err
-		}
-	}
-	value := append(append(be64(opened), be64(key.slot)...), sealed...)
-	return t.Bucket([]byte(bucketSnapshots)).Put([]byte(ref), value)
-}
-
-func splitSnapshot(value []byte) (opened, slot uint64, sealed []byte) {
-	r := reader{b: value}
-	opened, slot = r.uint64(), r.uint64()
-	return opened, slot, r.b
-}
-
-func decodeSnapshot(ref triage.Ref, key box, value []byte) (snapshot, error) {
-	opened, _, sealed := splitSnapshot(value)
-	plain, err := key.open(binding("case", ref, opened), sealed)
-	if err != nil {
-		return snapshot{}, fmt.Errorf("snapshot of case %s: %w: %w", ref, err, ErrDamaged)
-	}
-	var snap snapshot
-	if json.Unmarshal(plain, &snap) != nil || len(snap.Log) == 0 || snap.Log[0] != opened {
-		return snapshot{}, fmt.Errorf("snapshot of case %s: %w: %w", ref, errRecord, ErrDamaged)
-	}
 	return snap, nil
 }

@@ -1,7 +1,6 @@
 package store_test
 
 import (
-	"fmt"
 	"testing"
 	"time"
 
@@ -84,7 +83,7 @@ func BenchmarkKnown(b *testing.B) {
 	for name, m := range map[string]*triage.Message{"first": first, "answer": answer} {
 		b.Run(name, func(b *testing.B) {
 			for b.Loop() {
-				if _, err := s.Known(b.Context(), m); err != nil {
+				if _, err := s.Known(b.Context(), storetest.Policy, m); err != nil {
 					b.Fatal(err)
 				}
 			}
@@ -92,25 +91,49 @@ func BenchmarkKnown(b *testing.B) {
 	}
 }
 
-// BenchmarkCases lists the 50 newest of 10,000 cases.
-func BenchmarkCases(b *testing.B) {
-	s := storetest.New(b)
+// BenchmarkTenThousand works on a store of 10,000 cases: lists the 50 newest,
+// asks about a mail, commits one, opens the store, and checks it in full.
+func BenchmarkTenThousand(b *testing.B) {
+	dir := b.TempDir()
+	s := storetest.At(b, dir)
 	fill(b, s, 10_000)
-	for b.Loop() {
-		cases, err := s.Cases(b.Context(), store.Filter{Limit: 50})
-		if err != nil || len(cases) != 50 {
-			b.Fatal(len(cases), err)
+	uid := uint32(10_000)
+	b.Run("Cases", func(b *testing.B) {
+		for b.Loop() {
+			cases, err := s.Cases(b.Context(), store.Filter{Limit: 50})
+			if err != nil || len(cases) != 50 {
+				b.Fatal(len(cases), err)
+			}
 		}
-	}
-}
-
-// BenchmarkCheck verifies a store of 1,000 cases.
-func BenchmarkCheck(b *testing.B) {
-	s := storetest.New(b)
-	fill(b, s, 1000)
-	for b.Loop() {
-		storetest.Verify(b, s)
-	}
+	})
+	b.Run("Known", func(b *testing.B) {
+		for b.Loop() {
+			if _, err := s.Known(b.Context(), storetest.Policy, storetest.Mail(99_999, 77)); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("Apply", func(b *testing.B) {
+		for b.Loop() {
+			uid++
+			storetest.Must(b, s, storetest.Open(ref(uid), storetest.Mail(uid, int(uid))))
+		}
+	})
+	b.Run("Open", func(b *testing.B) {
+		killed := storetest.Kill(b, dir)
+		for b.Loop() {
+			s, err := store.Open(killed, storetest.Key(), store.Options{})
+			if err != nil {
+				b.Fatal(err)
+			}
+			_ = s.Close()
+		}
+	})
+	b.Run("Check", func(b *testing.B) {
+		for b.Loop() {
+			storetest.Verify(b, s)
+		}
+	})
 }
 
 func fill(b *testing.B, s *store.Store, cases uint32) {
@@ -136,5 +159,3 @@ func outcomes(letters []triage.Letter, r triage.Result, at time.Time) []triage.O
 	}
 	return os
 }
-
-var _ = fmt.Sprint

@@ -23,6 +23,12 @@ func (s *Store) blobPath(id digest) string {
 	return filepath.Join(s.blobs, name[:2], name)
 }
 
+// blobEntry says which event names a blob.
+type blobEntry struct {
+	Seq uint64     `json:"seq"`
+	Ref triage.Ref `json:"ref"`
+}
+
 // writeBlob seals a raw mail under the key of its case and makes it durable:
 // create, write and fsync the file, then fsync its directory. It gets its name
 // at once, without a rename: nothing names the blob yet, an incomplete one can

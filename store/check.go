@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"strings"
 
 	bolt "go.etcd.io/bbolt"
 
@@ -49,12 +50,7 @@ const checkPage = 200
 func (s *Store) Check(ctx context.Context) (Report, error) {
 	c := &checker{s: s, ctx: ctx, events: map[triage.Ref]int{}, erased: map[triage.Ref]bool{}}
 	for _, step := range []func() error{c.chain, c.cases, c.index, c.blobs, c.ledger, c.positions, c.outbox, c.orphans, c.pages} {
-		err := c.guard(step)
-		if errors.Is(err, ErrDamaged) {
-			c.find("%v", err)
-			continue
-		}
-		if err != nil {
+		if err := c.damaged(c.guard(step)); err != nil {
 			return c.report, err
 		}
 	}
@@ -85,7 +81,7 @@ func (c *checker) find(format string, args ...any) {
 // damaged files err as a finding where it is one and returns any other.
 func (c *checker) damaged(err error) error {
 	if errors.Is(err, ErrDamaged) {
-		c.find("%v", err)
+		c.find("%s", strings.TrimSuffix(err.Error(), ": "+ErrDamaged.Error()))
 		return nil
 	}
 	return err
@@ -185,7 +181,7 @@ func (c *checker) chain() error {
 		c.events[k.Case]++
 		return nil
 	})
-	if err != nil && err != stop {
+	if err != nil && !errors.Is(err, stop) {
 		return err
 	}
 	if prev != c.head.Hash {

@@ -49,23 +49,26 @@ func (c *checker) one(ref triage.Ref, key box, snap *snapshot) error {
 			return fmt.Errorf("case %s: its events are out of order: %w", ref, ErrDamaged)
 		}
 		last = seq
-		e, blob, err := c.s.event(seq, ref, key)
+		e, err := c.s.event(seq, ref, key)
 		if err != nil {
 			return err
 		}
-		fold.Apply(e)
+		fold.Apply(e.Event)
 		if seq > c.head.Seq {
 			continue
 		}
 		count++
-		if err := c.indexed(e, &fold, expected); err != nil {
+		if e.policy != fold.PolicyHash {
+			c.find("event %d names another policy than case %s keeps", seq, ref)
+		}
+		if err := c.indexed(e.Event, &fold, expected); err != nil {
 			return err
 		}
 		if r, ok := e.Data.(triage.Received); ok {
-			if err := c.received(e, &r, blob, key); err != nil {
+			if err := c.received(&e, &r, key); err != nil {
 				return err
 			}
-		} else if blob != nil {
+		} else if e.blob != nil {
 			c.find("event %d of case %s is no mail and names a blob", seq, ref)
 		}
 	}
@@ -103,8 +106,8 @@ func (c *checker) indexed(e triage.Event, fold *triage.Case, expected map[string
 }
 
 // received checks the raw mail of a Received event and its line in the ledger.
-func (c *checker) received(e triage.Event, r *triage.Received, blob *digest, key box) error {
-	src := r.Message.Source
+func (c *checker) received(e *logged, r *triage.Received, key box) error {
+	src, blob := r.Message.Source, e.blob
 	if blob != nil {
 		c.named++
 		var b blobEntry

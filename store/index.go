@@ -1,7 +1,9 @@
 package store
 
 import (
+	"bytes"
 	"encoding/binary"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -11,7 +13,8 @@ import (
 
 // The kinds of look-up: the first byte of a key of the index. The rest is a
 // keyed hash of what is looked up and, where several may be found, the number
-// of the event that made the row.
+// of the event that made the row. All but the two tokens are looked up within
+// one policy: organisations do not see each other's cases.
 const (
 	byContent   = 'c' // content digest of a mail -> the case that has it
 	byMessageID = 'i' // Message-ID of a received mail -> cases
@@ -20,7 +23,9 @@ const (
 	byPin       = 'p' // address of a reporter -> events that hold a pinned key
 	bySent      = 't' // token of a mail of ours -> case, notice and outbox entry
 	byReply     = 'r' // token of a reply address -> case and party
-	byReceipt   = 'n' // address and time -> one automatic mail to a reporter
+	byReceipt   = 'n' // address and time -> one automatic mail to that reporter
+	byBurst     = 'b' // time -> one automatic mail to any reporter
+	byAlarm     = 'x' // time -> one notice that automatic mail stopped
 )
 
 // entry is the value of a row of the index.
@@ -52,55 +57,77 @@ func (s *Store) rows(e triage.Event, c *triage.Case) []row {
 		rows = append(rows, row{key, v})
 	}
 	several := func(key []byte) []byte { return append(key, be64(e.Seq)...) }
-	k := &s.secrets
+	k, policy := &s.secrets, c.Policy
 	reporter := c.Reporter.Address.Reveal()
+	letGo := func(n *triage.Notice, id []byte) {
+		if !n.Kind.ToReporter() {
+			return
+		}
+		add(timeKey(k.lookup(byBurst, policy), e.Time, id), entry{Notice: n.ID})
+		if reporter != "" {
+			add(timeKey(k.lookup(byReceipt, policy, reporter), e.Time, id), entry{Notice: n.ID})
+		}
+	}
 
 	switch d := e.Data.(type) {
 	case triage.Opened:
 		if reporter != "" {
-			add(several(k.lookup(byAddress, reporter)), entry{})
+			add(several(k.lookup(byAddress, policy, reporter)), entry{})
 			if d.Reporter.Key != nil {
-				add(several(k.lookup(byPin, reporter)), entry{})
+				add(several(k.lookup(byPin, policy, reporter)), entry{})
 			}
 		}
 	case triage.Received:
 		m := &d.Message
 		if m.Content != "" {
-			add(k.lookup(byContent, m.Content), entry{})
+			add(k.lookup(byContent, policy, m.Content), entry{})
 		}
 		if m.MessageID != "" {
-			add(several(k.lookup(byMessageID, validText(m.MessageID))), entry{})
-			add(several(k.lookup(byOrigin, origin(m)...)), entry{})
+			add(several(k.lookup(byMessageID, policy, validText(m.MessageID))), entry{})
+			add(several(k.lookup(byOrigin, origin(policy, m)...)), entry{})
 		}
 	case triage.KeyPinned:
 		if reporter != "" {
-			add(several(k.lookup(byPin, reporter)), entry{})
+			add(several(k.lookup(byPin, policy, reporter)), entry{})
 		}
 	case triage.Queued:
-		for i, n := range d.Notices {
-			box := outboxKey(e.Seq, i)
+		for i := range d.Notices {
+			n, box := &d.Notices[i], outboxKey(e.Seq, i)
 			add(k.lookup(bySent, k.messageToken(e.Case, n.ID)), entry{Notice: n.ID, Outbox: box})
 			add(k.lookup(byReply, k.replyToken(e.Case, party(n))), entry{Party: party(n)})
-			if n.Held == "" && n.Kind.ToReporter() && reporter != "" {
-				add(k.receiptKey(reporter, e.Time, box), entry{Notice: n.ID})
+			if n.Kind == triage.Abuse {
+				add(timeKey(k.lookup(byAlarm, policy), e.Time, box), entry{Notice: n.ID})
+			}
+			if n.Held == "" {
+				letGo(n, box)
 			}
 		}
 	case triage.Released:
-		if m := c.Mail(d.Notice); m != nil && m.Notice.Kind.ToReporter() && reporter != "" {
-			add(k.receiptKey(reporter, e.Time, outboxKey(e.Seq, 0)), entry{Notice: d.Notice})
+		if m := c.Mail(d.Notice); m != nil {
+			letGo(&m.Notice, outboxKey(e.Seq, 0))
 		}
 	}
 	return rows
 }
 
-// receiptKey orders the automatic mails to one address by time.
-func (k *secrets) receiptKey(address string, at time.Time, id []byte) []byte {
-	key := binary.BigEndian.AppendUint64(k.lookup(byReceipt, address), uint64(max(at.Unix(), 0)))
-	return append(key, id...)
+// timeKey orders what is counted by time.
+func timeKey(prefix []byte, at time.Time, id []byte) []byte {
+	return append(binary.BigEndian.AppendUint64(prefix, uint64(max(at.Unix(), 0))), id...)
+}
+
+// count is how many rows of a look-up by time are later than since.
+func (t txn) count(prefix []byte, since time.Time) int {
+	const enough = 1000
+	n := 0
+	c := t.Bucket([]byte(bucketIndex)).Cursor()
+	for k, _ := c.Seek(timeKey(slices.Clone(prefix), since.Add(time.Second), nil)); bytes.HasPrefix(k, prefix) && n < enough; k, _ = c.Next() {
+		n++
+	}
+	return n
 }
 
 // party is who a notice goes to, as the reply token sees it.
-func party(n triage.Notice) string {
+func party(n *triage.Notice) string {
 	if n.Role == "" {
 		return partyReporter
 	}
@@ -109,8 +136,8 @@ func party(n triage.Notice) string {
 
 // origin is what two copies of one mail have in common when a list or a
 // gateway changed the body of one.
-func origin(m *triage.Message) []string {
-	list := []string{validText(m.MessageID), strconv.FormatInt(m.Date.Unix(), 10)}
+func origin(policy string, m *triage.Message) []string {
+	list := []string{policy, validText(m.MessageID), strconv.FormatInt(m.Date.Unix(), 10)}
 	for _, a := range m.From {
 		list = append(list, strings.ToLower(validText(a.Address.Reveal())))
 	}

@@ -54,8 +54,8 @@ func (s *Store) keyAt(slot uint64, ref triage.Ref) (dataKey, error) {
 	return dataKey{}, fmt.Errorf("the data key of case %s: %w", ref, ErrDamaged)
 }
 
-// takeKey returns a data key that no case has, and that is durable.
-func (s *Store) takeKey() (dataKey, error) {
+// takeKey returns a durable data key for a new case.
+func (s *Store) takeKey(triage.Ref) (dataKey, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.spare) == 0 {

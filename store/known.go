@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -15,11 +14,16 @@ import (
 
 // Bounds of one look at the store, whatever a message brings.
 const (
-	maxTokens   = 100  // recipients, and message identifiers, that are looked at
-	maxSameID   = 8    // cases that one Message-ID leads to
-	maxOthers   = 10   // Known.Others
-	maxLookedAt = 32   // cases of one address that are opened to find the open ones
-	maxReceipts = 1000 // where counting stops
+	maxTokens   = 100 // recipients, and message identifiers, that are looked at
+	maxSameID   = 8   // cases that one Message-ID leads to
+	maxOthers   = 10  // Known.Others
+	maxLookedAt = 32  // cases of one address that are opened to find the open ones
+)
+
+// How far back automatic mails are counted.
+const (
+	receiptsOf = 24 * time.Hour   // to one address
+	burstOf    = 10 * time.Minute // to anybody
 )
 
 func isErased(err error) bool { return errors.Is(err, ErrErased) }
@@ -31,8 +35,9 @@ type hit struct {
 	via triage.Via
 }
 
-// Known answers what [triage.Policy.Intake] needs to know about a message.
-// Fresh is random and not in use; Poison is left to the caller, who knows from
+// Known answers what [triage.Policy.Intake] needs to know about a message that
+// came in under a policy. It looks at the cases of that policy alone. Fresh is
+// random and not in use; Poison is left to the caller, who knows from
 // [Store.Attempt].
 //
 // A message points to a case, in this order, by the token of a reply address
@@ -42,74 +47,101 @@ type hit struct {
 // subject; and, an automatic one, by its sender. The third and the fifth count
 // only where the sender is the reporter of that case. Domains of message
 // identifiers are ignored: the tokens are not to be guessed.
-func (s *Store) Known(ctx context.Context, m *triage.Message) (triage.Known, error) {
+//
+// Automatic mails count when they enter the outbox or are let go, not when a
+// server took them: a burst of reports is decided long before the first of its
+// receipts has left.
+func (s *Store) Known(ctx context.Context, policy string, m *triage.Message) (triage.Known, error) {
 	var k triage.Known
 	if err := ctx.Err(); err != nil {
 		return k, err
 	}
-	sender := m.Sender().Reveal()
+	sender, now := validText(m.Sender().Reveal()), s.opt.Now()
+	lookup := s.secrets.lookup
 	var hits []hit
 	var pins, others []entry
 	err := s.view(func(t txn) error {
 		var err error
-		if k.Same, err = t.same(m); err != nil {
+		if k.Same, err = t.same(policy, m); err != nil {
 			return err
 		}
-		if hits, err = t.hits(m, k.Same == ""); err != nil {
+		if hits, err = t.hits(policy, m, k.Same == ""); err != nil {
 			return err
 		}
+		k.Burst = t.count(lookup(byBurst, policy), now.Add(-burstOf))
+		k.Tripped = t.count(lookup(byAlarm, policy), now.Add(-burstOf)) > 0
 		if sender == "" {
 			return nil
 		}
-		if pins, err = t.pick(maxSameID, s.secrets.lookup(byPin, sender)); err != nil {
+		k.Receipts = t.count(lookup(byReceipt, policy, sender), now.Add(-receiptsOf))
+		if pins, err = t.pick(maxSameID, lookup(byPin, policy, sender)); err != nil {
 			return err
 		}
-		if others, err = t.pick(maxLookedAt, s.secrets.lookup(byAddress, sender)); err != nil {
-			return err
-		}
-		k.Receipts = t.receipts(sender, s.opt.Now().Add(-24*time.Hour))
-		return nil
+		others, err = t.pick(maxLookedAt, lookup(byAddress, policy, sender))
+		return err
 	})
 	if err != nil {
 		return triage.Known{}, err
 	}
-	for _, e := range pins {
-		if k.Pinned, err = s.pinned(e); err == nil {
-			break
-		} else if !isErased(err) {
-			return triage.Known{}, err
-		}
-	}
-	var newest triage.Case
-	for _, e := range others {
-		c, err := s.Case(ctx, e.Ref)
-		if isErased(err) || err == nil && c.State == triage.StateFiled {
-			continue
-		} else if err != nil {
-			return triage.Known{}, err
-		}
-		if k.Others = append(k.Others, c.Ref); len(k.Others) == 1 {
-			newest = c
-		}
-		if len(k.Others) == maxOthers {
-			break
-		}
-	}
-	if err := s.thread(ctx, &k, hits, sender); err != nil {
+	if err := errors.Join(
+		s.twin(ctx, &k), s.pin(&k, pins), s.thread(ctx, &k, hits, policy, sender), s.sender(ctx, &k, others, m),
+	); err != nil {
 		return triage.Known{}, err
-	}
-	if k.Thread.Ref == "" && m.Kind == triage.KindAutomatic && newest.Ref != "" {
-		k.Thread, k.Via = newest, triage.ViaSender
 	}
 	k.Fresh, err = s.fresh()
 	return k, err
 }
 
+// twin fetches the case that has the message already, if that is in question.
+func (s *Store) twin(ctx context.Context, k *triage.Known) error {
+	if k.Same == "" {
+		return nil
+	}
+	c, err := s.Case(ctx, k.Same)
+	if isErased(err) {
+		return nil
+	}
+	if err == nil && c.State == triage.StateQuestion {
+		k.Twin = &c
+	}
+	return err
+}
+
+// pin fetches the key that was pinned last.
+func (s *Store) pin(k *triage.Known, pins []entry) (err error) {
+	for _, e := range pins {
+		if k.Pinned, err = s.pinned(e); !isErased(err) {
+			return err
+		}
+	}
+	return nil
+}
+
+// sender looks at the cases of the sender, the newest first.
+func (s *Store) sender(ctx context.Context, k *triage.Known, cases []entry, m *triage.Message) error {
+	k.Prior = len(cases) > 0
+	for _, e := range cases {
+		c, err := s.Case(ctx, e.Ref)
+		if isErased(err) || err == nil && shelved(c.State) {
+			continue
+		} else if err != nil {
+			return err
+		}
+		if len(k.Others) == 0 && k.Thread.Ref == "" && m.Kind == triage.KindAutomatic {
+			k.Thread, k.Via = c, triage.ViaSender
+		}
+		if k.Others = append(k.Others, c.Ref); len(k.Others) == maxOthers {
+			break
+		}
+	}
+	return nil
+}
+
 // thread takes the first of the hits that counts.
-func (s *Store) thread(ctx context.Context, k *triage.Known, hits []hit, sender string) error {
+func (s *Store) thread(ctx context.Context, k *triage.Known, hits []hit, policy, sender string) error {
 	for _, h := range hits {
 		c, err := s.Case(ctx, h.Ref)
-		if isErased(err) || isNoCase(err) {
+		if isErased(err) || isNoCase(err) || err == nil && c.Policy != policy {
 			continue
 		} else if err != nil {
 			return err
@@ -133,19 +165,19 @@ func (s *Store) thread(ctx context.Context, k *triage.Known, hits []hit, sender 
 	return nil
 }
 
-func (t txn) same(m *triage.Message) (triage.Ref, error) {
+func (t txn) same(policy string, m *triage.Message) (triage.Ref, error) {
 	if m.Content == "" {
 		return "", nil
 	}
 	var e entry
-	_, err := t.get(bucketIndex, t.s.secrets.lookup(byContent, m.Content), &e)
+	_, err := t.get(bucketIndex, t.s.secrets.lookup(byContent, policy, m.Content), &e)
 	return e.Ref, err
 }
 
 // hits looks up everything in a message that may name a case, the strongest
 // evidence first. With copies, mails that are the same but for their content
 // count too.
-func (t txn) hits(m *triage.Message, copies bool) ([]hit, error) {
+func (t txn) hits(policy string, m *triage.Message, copies bool) ([]hit, error) {
 	k := &t.s.secrets
 	var hits []hit
 	one := func(via triage.Via, key []byte) error {
@@ -182,12 +214,12 @@ func (t txn) hits(m *triage.Message, copies bool) ([]hit, error) {
 		}
 	}
 	for _, id := range ids {
-		if err := several(triage.ViaThread, k.lookup(byMessageID, validText(id))); err != nil {
+		if err := several(triage.ViaThread, k.lookup(byMessageID, policy, validText(id))); err != nil {
 			return nil, err
 		}
 	}
 	if copies && m.MessageID != "" {
-		if err := several(triage.ViaCopy, k.lookup(byOrigin, origin(m)...)); err != nil {
+		if err := several(triage.ViaCopy, k.lookup(byOrigin, origin(policy, m)...)); err != nil {
 			return nil, err
 		}
 	}
@@ -237,20 +269,6 @@ func localPart(s string) string {
 		return s[:i]
 	}
 	return s
-}
-
-// receipts counts the automatic mails that were let go to an address. It
-// counts when they enter the outbox, not when a server took them: a burst of
-// reports is decided long before the first of its receipts has left.
-func (t txn) receipts(address string, since time.Time) int {
-	prefix := t.s.secrets.lookup(byReceipt, address)
-	first := binary.BigEndian.AppendUint64(slices.Clone(prefix), uint64(max(since.Unix()+1, 0)))
-	n := 0
-	c := t.Bucket([]byte(bucketIndex)).Cursor()
-	for k, _ := c.Seek(first); k != nil && strings.HasPrefix(string(k), string(prefix)) && n < maxReceipts; k, _ = c.Next() {
-		n++
-	}
-	return n
 }
 
 // fresh draws a reference that no case has or had.

@@ -249,11 +249,18 @@ func (s *Store) openSkeleton(seq uint64, sealed []byte) (skeleton, digest, error
 	return k, sha256.Sum256(canonical), nil
 }
 
+// logged is an event with what the log says of it besides.
+type logged struct {
+	triage.Event
+	policy string  // hash of the policy, from the skeleton
+	blob   *digest // of the raw mail of a Received event
+}
+
 // openEvent opens a whole log record under the key of its case and checks its
 // content against the skeleton.
-func (s *Store) openEvent(seq uint64, record []byte, ref triage.Ref, key box) (triage.Event, *digest, error) {
-	fail := func(err error) (triage.Event, *digest, error) {
-		return triage.Event{}, nil, fmt.Errorf("event %d of case %s: %w: %w", seq, ref, err, ErrDamaged)
+func (s *Store) openEvent(seq uint64, record []byte, ref triage.Ref, key box) (logged, error) {
+	fail := func(err error) (logged, error) {
+		return logged{}, fmt.Errorf("event %d of case %s: %w: %w", seq, ref, err, ErrDamaged)
 	}
 	sealedSkeleton, sealedContent, err := splitRecord(record)
 	if err != nil {
@@ -261,7 +268,7 @@ func (s *Store) openEvent(seq uint64, record []byte, ref triage.Ref, key box) (t
 	}
 	k, _, err := s.openSkeleton(seq, sealedSkeleton)
 	if err != nil {
-		return triage.Event{}, nil, err
+		return logged{}, err
 	}
 	if k.Case != ref {
 		return fail(errRecord)
@@ -281,7 +288,7 @@ func (s *Store) openEvent(seq uint64, record []byte, ref triage.Ref, key box) (t
 	if err != nil {
 		return fail(err)
 	}
-	return triage.Event{Seq: seq, Time: k.Time, Case: ref, By: k.By, Data: data}, c.Blob, nil
+	return logged{triage.Event{Seq: seq, Time: k.Time, Case: ref, By: k.By, Data: data}, k.Policy, c.Blob}, nil
 }
 
 func be64(n uint64) []byte { return binary.BigEndian.AppendUint64(nil, n) }

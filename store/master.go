@@ -38,7 +38,7 @@ func NewMasterKey() string {
 }
 
 // errMasterKey says what a master key looks like, and nothing of what it met.
-var errMasterKey = errors.New("a master key is 32 random bytes, or their text as 64 hexadecimal digits or as base64 (make one with `vdpd keys master`)")
+var errMasterKey = errors.New("a master key is 32 random bytes, or their text as 64 hexadecimal digits or as base64 (`vdpd init` makes one)")
 
 // ParseMasterKey reads the content of a key file or a systemd credential:
 // exactly 32 raw bytes, or their hexadecimal or base64 text, which may end in

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
@@ -118,6 +119,15 @@ func Open(dir string, master MasterKey, opt Options) (_ *Store, err error) {
 	if s.keys, err = openBolt(s.path(keysFile), 1<<26); err != nil {
 		return nil, err
 	}
+	for _, d := range []string{s.blobs, s.path(attemptsDir)} { // a backup may leave out empty ones
+		if err := os.MkdirAll(d, dirMode); err != nil {
+			return nil, err
+		}
+	}
+	// What the last process made and did not live to sync.
+	if err := errors.Join(syncDir(s.blobs), syncDir(s.dir)); err != nil {
+		return nil, err
+	}
 	if err := s.recoverOutbox(); err != nil {
 		return nil, err
 	}
@@ -146,100 +156,6 @@ func (s *Store) lockDir() error {
 		return err
 	}
 	return nil
-}
-
-// present finds the two files, or creates them where that is asked for and
-// safe.
-func (s *Store) present(master MasterKey) error {
-	has := func(name string) (bool, error) {
-		_, err := os.Stat(s.path(name))
-		if errors.Is(err, fs.ErrNotExist) {
-			return false, nil
-		}
-		return err == nil, err
-	}
-	state, err := has(stateFile)
-	if err != nil {
-		return err
-	}
-	keys, err := has(keysFile)
-	switch {
-	case err != nil:
-		return err
-	case state && keys:
-		return nil
-	case state != keys:
-		return ErrIncomplete
-	case !s.opt.Create:
-		return ErrNoStore
-	}
-	return s.create(master)
-}
-
-// create makes an empty store. The key file gets its name last but one and
-// state.db last, so that a creation cut short leaves no state.db; its keys.db
-// wraps nothing but an unused store key, and [ErrIncomplete] reports it.
-func (s *Store) create(master MasterKey) error {
-	if err := os.Chmod(s.dir, dirMode); err != nil {
-		return err
-	}
-	for _, d := range []string{s.blobs, s.path(attemptsDir)} {
-		if err := os.MkdirAll(d, dirMode); err != nil {
-			return err
-		}
-	}
-	id, storeKey := make([]byte, 16), make([]byte, 32)
-	for _, b := range [][]byte{id, storeKey} {
-		if _, err := io.ReadFull(s.opt.Random, b); err != nil {
-			return fmt.Errorf("random numbers: %w", err)
-		}
-	}
-	wrapped, err := s.wrapBox(master, id).seal(parts("store key"), storeKey)
-	if err != nil {
-		return err
-	}
-	meta := map[string][]byte{metaSchema: be64(Schema), metaID: id}
-	if err := createBolt(s.path(stateFile), meta, stateBuckets()); err != nil {
-		return diskError(err)
-	}
-	meta[metaCheck], meta[metaStoreKey] = keyCheck(master, id), wrapped
-	if err := createBolt(s.path(keysFile), meta, []string{bucketKeys}); err != nil {
-		return diskError(err)
-	}
-	for _, name := range []string{keysFile, stateFile} {
-		if err := os.Rename(s.path(name)+newSuffix, s.path(name)); err != nil {
-			return err
-		}
-		if err := syncDir(s.dir); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func createBolt(path string, meta map[string][]byte, buckets []string) error {
-	path += newSuffix
-	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	db, err := openBolt(path, 0)
-	if err != nil {
-		return err
-	}
-	err = db.Update(func(tx *bolt.Tx) error {
-		for _, name := range append(buckets, bucketMeta) {
-			if _, err := tx.CreateBucket([]byte(name)); err != nil {
-				return err
-			}
-		}
-		for key, value := range meta {
-			if err := tx.Bucket([]byte(bucketMeta)).Put([]byte(key), value); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	return errors.Join(err, db.Close())
 }
 
 // inspect looks at both files without writing to them: are they whole, of this
@@ -288,7 +204,7 @@ func keyCheck(master MasterKey, id []byte) []byte {
 }
 
 // readMeta reads the meta bucket of a file by a read-only open, and visits every
-// page. bbolt ends the process on a file that is shorter than it says, and on
+// row. bbolt ends the process on a file that is shorter than it says, and on
 // pages that point nowhere: opening for writing visits them in a goroutine
 // where nothing can be recovered. Here it can.
 func readMeta(path string) (meta map[string][]byte, err error) {
@@ -313,7 +229,12 @@ func readMeta(path string) (meta map[string][]byte, err error) {
 			return fmt.Errorf("%s has %d bytes of %d: %w", name, fi.Size(), tx.Size(), ErrTruncated)
 		}
 		return tx.ForEach(func(bucket []byte, b *bolt.Bucket) error {
+			var prev []byte
 			return b.ForEach(func(k, v []byte) error {
+				if bytes.Compare(prev, k) >= 0 || b.Get(k) == nil {
+					return fmt.Errorf("%s: its rows are out of order: %w", name, ErrDamaged)
+				}
+				prev = k
 				if string(bucket) == bucketMeta {
 					meta[string(k)] = append([]byte{}, v...)
 				}

@@ -229,7 +229,7 @@ func (s *Store) letter(p pending, cases map[triage.Ref]*openCase) (triage.Letter
 	l := triage.Letter{
 		Notice: m.Notice, Case: c.Case,
 		Token:   s.secrets.messageToken(p.Ref, p.Notice),
-		Reply:   s.secrets.replyToken(p.Ref, party(m.Notice)),
+		Reply:   s.secrets.replyToken(p.Ref, party(&m.Notice)),
 		Attempt: m.Attempts + p.Cuts + 1, Unsure: p.Unsure,
 	}
 	item := m.Notice.Item
@@ -237,7 +237,7 @@ func (s *Store) letter(p pending, cases map[triage.Ref]*openCase) (triage.Letter
 		return l, nil
 	}
 	if c.messages[item] == nil {
-		e, _, err := s.event(c.Case.Items[item].Seq, p.Ref, c.key)
+		e, err := s.event(c.Case.Items[item].Seq, p.Ref, c.key)
 		if err != nil {
 			return triage.Letter{}, err
 		}

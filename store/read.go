@@ -18,50 +18,9 @@ func (s *Store) Case(ctx context.Context, ref triage.Ref) (triage.Case, error) {
 	return snap.Case, err
 }
 
-// sealedCase is the row of a case, copied out of a transaction.
-func (s *Store) sealedCase(ref triage.Ref) (value []byte, err error) {
-	err = s.view(func(t txn) error {
-		value = bytes.Clone(t.Bucket([]byte(bucketSnapshots)).Get([]byte(ref)))
-		return nil
-	})
-	if err == nil && value == nil {
-		err = fmt.Errorf("%s: %w", ref, ErrNoCase)
-	}
-	return value, err
-}
-
-// caseKey returns the data key of a case, [ErrErased] where it was destroyed,
-// and [ErrNoCase].
-func (s *Store) caseKey(ref triage.Ref) (dataKey, error) {
-	value, err := s.sealedCase(ref)
-	if err != nil {
-		return dataKey{}, err
-	}
-	_, slot, _ := splitSnapshot(value)
-	return s.keyAt(slot, ref)
-}
-
-func (s *Store) openSnapshot(ref triage.Ref) (snapshot, box, error) {
-	value, err := s.sealedCase(ref)
-	if err != nil {
-		return snapshot{}, box{}, err
-	}
-	return s.openSealed(ref, value)
-}
-
-func (s *Store) openSealed(ref triage.Ref, value []byte) (snapshot, box, error) {
-	_, slot, _ := splitSnapshot(value)
-	key, err := s.keyAt(slot, ref)
-	if err != nil {
-		return snapshot{}, box{}, err
-	}
-	snap, err := decodeSnapshot(ref, key.box, value)
-	return snap, key.box, err
-}
-
 // Filter chooses cases.
 type Filter struct {
-	Filed bool       // also those that are only filed: bounces, loops
+	Filed bool       // also those kept for the record only: bounces, loops, mails that were no report
 	After triage.Ref // begin with the one before this; empty: with the newest
 	Limit int        // at most this many; 0: 50; never more than 500
 }
@@ -124,12 +83,7 @@ func (s *Store) orderPage(before *[]byte, filed bool, limit int) (page casePage,
 	const look = 1000 // rows in one transaction
 	err = s.view(func(t txn) error {
 		c := t.Bucket([]byte(bucketOrder)).Cursor()
-		k, v := c.Seek(*before)
-		if k == nil {
-			k, v = c.Last()
-		} else {
-			k, v = c.Prev()
-		}
+		k, v := lastBefore(c, *before)
 		for n := 0; k != nil && n < look && len(page) < limit; n++ {
 			var o orderEntry
 			if err := t.decode(bucketOrder, k, v, &o); err != nil {
@@ -162,49 +116,49 @@ func (s *Store) Events(ctx context.Context, ref triage.Ref) ([]triage.Event, err
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		e, _, err := s.event(seq, ref, key)
+		e, err := s.event(seq, ref, key)
 		if err != nil {
 			return nil, err
 		}
-		events = append(events, e)
+		events = append(events, e.Event)
 	}
 	return events, nil
 }
 
-// event reads one event, and the name of its blob where it has one.
-func (s *Store) event(seq uint64, ref triage.Ref, key box) (triage.Event, *digest, error) {
+// event reads one event.
+func (s *Store) event(seq uint64, ref triage.Ref, key box) (logged, error) {
 	var record []byte
 	err := s.view(func(t txn) error {
 		record = bytes.Clone(t.Bucket([]byte(bucketLog)).Get(be64(seq)))
 		return nil
 	})
 	if err != nil {
-		return triage.Event{}, nil, err
+		return logged{}, err
 	}
 	if record == nil {
-		return triage.Event{}, nil, fmt.Errorf("event %d of case %s is missing: %w", seq, ref, ErrDamaged)
+		return logged{}, fmt.Errorf("event %d of case %s is missing: %w", seq, ref, ErrDamaged)
 	}
 	return s.openEvent(seq, record, ref, key)
 }
 
 // item reads the event of one mail of a case.
-func (s *Store) item(ref triage.Ref, item int) (triage.Received, *digest, box, error) {
+func (s *Store) item(ref triage.Ref, item int) (m triage.Message, blob *digest, key box, err error) {
 	snap, key, err := s.openSnapshot(ref)
 	if err != nil {
-		return triage.Received{}, nil, key, err
+		return m, nil, key, err
 	}
 	if item < 0 || item >= len(snap.Case.Items) {
-		return triage.Received{}, nil, key, fmt.Errorf("%s, mail %d: %w", ref, item, ErrNoItem)
+		return m, nil, key, fmt.Errorf("%s, mail %d: %w", ref, item, ErrNoItem)
 	}
-	e, blob, err := s.event(snap.Case.Items[item].Seq, ref, key)
+	e, err := s.event(snap.Case.Items[item].Seq, ref, key)
 	if err != nil {
-		return triage.Received{}, nil, key, err
+		return m, nil, key, err
 	}
 	r, ok := e.Data.(triage.Received)
 	if !ok {
-		return triage.Received{}, nil, key, fmt.Errorf("event %d of case %s is no mail: %w", e.Seq, ref, ErrDamaged)
+		return m, nil, key, fmt.Errorf("event %d of case %s is no mail: %w", e.Seq, ref, ErrDamaged)
 	}
-	return r, blob, key, nil
+	return r.Message, e.blob, key, nil
 }
 
 // Message returns one mail of a case as it was read: item is the index in
@@ -214,8 +168,8 @@ func (s *Store) Message(ctx context.Context, ref triage.Ref, item int) (triage.M
 	if err := ctx.Err(); err != nil {
 		return triage.Message{}, err
 	}
-	r, _, _, err := s.item(ref, item)
-	return r.Message, err
+	m, _, _, err := s.item(ref, item)
+	return m, err
 }
 
 // Raw returns one mail of a case as it arrived. It returns [ErrNoItem] where
@@ -301,7 +255,7 @@ func (s *Store) pinned(e entry) (*triage.Key, error) {
 	if err != nil {
 		return nil, err
 	}
-	event, _, err := s.event(e.Seq, e.Ref, key.box)
+	event, err := s.event(e.Seq, e.Ref, key.box)
 	if err != nil {
 		return nil, err
 	}

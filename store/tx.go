@@ -91,18 +91,20 @@ func (t txn) withPrefix(bucket string, prefix []byte, fn func(key, sealed []byte
 	c := t.Bucket([]byte(bucket)).Cursor()
 	// The row after the last one that could have the prefix.
 	end := append(append([]byte{}, prefix...), bytes.Repeat([]byte{0xff}, 24)...)
-	k, v := c.Seek(end)
-	if k == nil {
-		k, v = c.Last()
-	} else {
-		k, v = c.Prev()
-	}
-	for ; k != nil && bytes.HasPrefix(k, prefix); k, v = c.Prev() {
+	for k, v := lastBefore(c, end); k != nil && bytes.HasPrefix(k, prefix); k, v = c.Prev() {
 		if more, err := fn(k, v); err != nil || !more {
 			return err
 		}
 	}
 	return nil
+}
+
+// lastBefore moves to the last row before key.
+func lastBefore(c *bolt.Cursor, key []byte) (k, v []byte) {
+	if k, _ := c.Seek(key); k == nil {
+		return c.Last()
+	}
+	return c.Prev()
 }
 
 func (s *Store) view(fn func(t txn) error) error {

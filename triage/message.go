@@ -3,6 +3,8 @@ package triage
 import (
 	"strings"
 	"time"
+
+	"vdpd/triage/facts"
 )
 
 // Kind says what the structure of a message makes it. Words in a subject or a
@@ -55,6 +57,8 @@ type Message struct {
 	Keys    []Key    `json:"keys,omitempty"` // public keys that the mail carries
 	Bounces []Bounce `json:"bounces,omitempty"`
 	Auth    Auth     `json:"auth"`
+
+	Facts facts.Facts `json:"facts,omitzero"` // hints found in the words, by [Policy.Facts]
 
 	Limits []string `json:"limits,omitempty"` // which limit cut what
 	Faults []string `json:"faults,omitempty"` // what could not be read; never words of the sender

@@ -2,6 +2,8 @@ package triage
 
 import (
 	"time"
+
+	"vdpd/triage/facts"
 )
 
 // grade is how likely it is that a mail in a shared mailbox is a report.
@@ -22,7 +24,24 @@ func (p *Policy) grade(m *Message) grade {
 	case m.Encrypted(), p.ReportFolder != "" && m.Source.Folder == p.ReportFolder, p.tagged(m):
 		return yes
 	}
-	return no
+	switch g, _ := facts.Shared(m.Facts); {
+	case g == facts.GradeNo:
+		return no
+	case g == facts.GradeMaybe, m.Kind == KindList, m.Kind == KindAutomatic:
+		return maybe // newsletters of the trade have the words too
+	}
+	return yes
+}
+
+// Facts finds what a person would look for first in the words of a mail. They
+// are hints: apart from the question whether a mail in a shared mailbox is a
+// report at all, nothing is decided by them.
+func (p *Policy) Facts(m *Message) facts.Facts {
+	in := facts.Input{Subject: m.Subject.Reveal(), Text: m.Text.Reveal(), Scope: facts.Scope{In: p.ScopeIn, Out: p.ScopeOut}}
+	for _, part := range m.Parts {
+		in.Attachments = append(in.Attachments, facts.Attachment{Name: part.Name.Reveal(), SHA256: part.SHA256})
+	}
+	return facts.Find(in)
 }
 
 // tagged reports whether a mail was sent to the plus address for reports.

@@ -12,6 +12,7 @@ import (
 func inQuestion(t *testing.T, m *triage.Message) (*triage.Policy, triage.Case) {
 	t.Helper()
 	p := relocation()
+	m.Facts = p.Facts(m)
 	change := p.Intake(arrived, m, triage.Known{Fresh: fresh})
 	if change.Disposition != triage.AsQuestion || change.Disposition.Moves() {
 		t.Fatalf("became %s", change.Disposition)
@@ -21,7 +22,7 @@ func inQuestion(t *testing.T, m *triage.Message) (*triage.Policy, triage.Case) {
 
 func xss() *triage.Message {
 	return report(func(m *triage.Message) {
-		m.Subject, m.Text = "XSS", "I found a stored XSS on https://desk.relocation.example/search?q=<script>alert(1)</script>"
+		m.Subject, m.Text = "problem with the search", "Your search at https://desk.relocation.example/ has a problem with XSS."
 	})
 }
 

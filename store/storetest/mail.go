@@ -13,6 +13,9 @@ import (
 // Start is the time at which the mails of this package begin to arrive.
 var Start = time.Date(2026, 11, 20, 9, 0, 0, 0, time.UTC)
 
+// Policy is the one under which the cases of this package are.
+const Policy = "IW"
+
 // The canaries stand in every mail of this package: none may be found on disk,
 // in a log or in an error.
 const (
@@ -65,10 +68,14 @@ func Raw(uid uint32) []byte {
 func Open(ref triage.Ref, m *triage.Message) store.Commit {
 	at := m.Source.Arrived.Add(time.Second)
 	c := commit(m, triage.AsReport, ref)
+	reporter := triage.Party{Address: m.Sender()}
+	if len(m.From) == 1 {
+		reporter.Name = m.From[0].Name
+	}
 	c.Change.Events = events(ref, at,
 		triage.Opened{
-			Disposition: triage.AsReport, Policy: "IW", PolicyHash: "9f2c", Mailbox: "security", Lang: "en",
-			Reporter: triage.Party{Name: m.From[0].Name, Address: m.Sender()},
+			Disposition: triage.AsReport, Policy: Policy, PolicyHash: "9f2c", Mailbox: "security", Lang: "en",
+			Reporter: reporter,
 			Clocks:   []triage.Clock{{Name: triage.ClockEvaluation, Span: "3bd", Start: at, Due: at.AddDate(0, 0, 5)}},
 		},
 		triage.Received{Message: *m, Trust: triage.TrustFirst},

@@ -90,10 +90,10 @@ func Must(t testing.TB, s interface {
 
 // Fresh asks the store for a reference that is not in use.
 func Fresh(t testing.TB, s interface {
-	Known(context.Context, *triage.Message) (triage.Known, error)
+	Known(ctx context.Context, policy string, m *triage.Message) (triage.Known, error)
 }) triage.Ref {
 	t.Helper()
-	k, err := s.Known(t.Context(), &triage.Message{})
+	k, err := s.Known(t.Context(), Policy, &triage.Message{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,7 +16,7 @@ import (
 
 // Engine is what a store must be able to do, whatever it keeps its data in.
 type Engine interface {
-	Known(context.Context, *triage.Message) (triage.Known, error)
+	Known(ctx context.Context, policy string, m *triage.Message) (triage.Known, error)
 	IsOurs(messageID string) bool
 	Apply(context.Context, store.Commit) error
 	Claim(ctx context.Context, now time.Time, max int) ([]triage.Letter, time.Time, error)
@@ -59,6 +59,7 @@ func Run(t *testing.T, h Harness) {
 		{"pinned keys are the ring of possible signers", testCerts},
 		{"the head moves with every event", testHead},
 		{"what a message points to", testThread},
+		{"organisations are apart", testApart},
 		{"what is known of a sender", testSender},
 		{"mails leave in the order they are due", testClaim},
 		{"an outcome decides what follows", testOutcomes},
@@ -88,7 +89,7 @@ func (b *bench) open() { b.Engine = b.h.Open(b.T, b.dir, func() time.Time { retu
 func (b *bench) close() {
 	b.Helper()
 	Verify(b, b.Engine)
-	if err := b.Engine.Close(); err != nil {
+	if err := b.Close(); err != nil {
 		b.Error(err)
 	}
 }
@@ -103,7 +104,7 @@ func (b *bench) reopen() {
 func (b *bench) kill() {
 	b.Helper()
 	b.dir = b.h.Kill(b.T, b.dir)
-	if err := b.Engine.Close(); err != nil {
+	if err := b.Close(); err != nil {
 		b.Error(err)
 	}
 	b.open()
@@ -119,7 +120,7 @@ func (b *bench) opened(uid uint32, n int) triage.Ref {
 
 func (b *bench) known(m *triage.Message) triage.Known {
 	b.Helper()
-	k, err := b.Known(b.Context(), m)
+	k, err := b.Known(b.Context(), Policy, m)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -362,7 +363,7 @@ func testCases(b *bench) {
 	filed := Fresh(b, b.Engine)
 	bounce := Open(filed, Mail(6, 2))
 	bounce.Change.Events = bounce.Change.Events[:2]
-	bounce.Change.Events[0].Data = triage.Opened{Disposition: triage.AsBounce, Mailbox: "security"}
+	bounce.Change.Events[0].Data = triage.Opened{Disposition: triage.AsBounce, Policy: Policy, Mailbox: "security"}
 	Must(b, b.Engine, bounce)
 
 	all := append([]triage.Ref{filed}, want...)
@@ -372,6 +373,10 @@ func testCases(b *bench) {
 	equal(b, "second page", fmt.Sprint(list(store.Filter{Limit: 2, After: want[1]})), fmt.Sprint(want[2:4]))
 	equal(b, "last page", fmt.Sprint(list(store.Filter{Limit: 2, After: want[4]})), "[]")
 	equal(b, "after a filed one", fmt.Sprint(list(store.Filter{After: filed})), fmt.Sprint(want))
+	Must(b, b.Engine, Change(want[0], Start, triage.Left{}))
+	equal(b, "after one was no report", fmt.Sprint(list(store.Filter{})), fmt.Sprint(want[1:]))
+	Must(b, b.Engine, Change(want[0], Start, triage.Taken{}))
+	equal(b, "after it was one", fmt.Sprint(list(store.Filter{})), fmt.Sprint(want))
 	_, err := b.Cases(b.Context(), store.Filter{After: Fresh(b, b.Engine)})
 	b.wants(err, store.ErrNoCase)
 }

@@ -35,7 +35,7 @@ func testThread(b *bench) {
 		via    triage.Via
 		notice string
 	}{
-		{"a first mail", stranger, func(m *triage.Message) {}, "", "", ""},
+		{"a first mail", stranger, func(*triage.Message) {}, "", "", ""},
 		{"reply token", stranger, func(m *triage.Message) { m.To = to("security+" + receipt.Reply + "@identity.example") }, mine, triage.ViaToken, ""},
 		{"reply token of a role", stranger, func(m *triage.Message) { m.To = to("security+" + staff.Reply + "@identity.example") }, mine, triage.ViaToken, ""},
 		{"reply token in capitals, after two marks", stranger, func(m *triage.Message) {
@@ -72,7 +72,7 @@ func testThread(b *bench) {
 		{"the Message-ID of another mail, and another date", stranger, func(m *triage.Message) { m.MessageID = "report.1@researcher.example" }, "", "", ""},
 		{"absence notice of a reporter", 1, func(m *triage.Message) { m.Kind = triage.KindAutomatic }, mine, triage.ViaSender, ""},
 		{"absence notice of a stranger", stranger, func(m *triage.Message) { m.Kind = triage.KindAutomatic }, "", "", ""},
-		{"new mail of a reporter", 1, func(m *triage.Message) {}, "", "", ""},
+		{"new mail of a reporter", 1, func(*triage.Message) {}, "", "", ""},
 		{"token before thread", 2, func(m *triage.Message) {
 			m.To, m.InReplyTo = to("security+"+receipt.Reply+"@identity.example"), "report.2@researcher.example"
 		}, mine, triage.ViaToken, ""},
@@ -94,6 +94,15 @@ func testThread(b *bench) {
 			b.Errorf("%s: taken for a mail of %s", c.name, k.Same)
 		}
 	}
+
+	// A case of nobody is not that of everybody whose From cannot be read.
+	nobody := Mail(40, 1)
+	nobody.From = nil
+	open := Open(Fresh(b, b.Engine), nobody)
+	Must(b, b.Engine, open)
+	another := Mail(41, 1)
+	another.From, another.InReplyTo = nil, nobody.MessageID
+	equal(b, "thread of a mail of nobody to a case of nobody", b.known(another).Thread.Ref, "")
 
 	same := Mail(1, 1)
 	same.Source.Mailbox, same.Source.UID = "backoffice", 99
@@ -130,6 +139,11 @@ func testSender(b *bench) {
 	equal(b, "the newest", k.Others[0], refs[11])
 	equal(b, "receipts", k.Receipts, 12)
 	equal(b, "receipts of a stranger", b.known(Mail(50, 2)).Receipts, 0)
+	equal(b, "burst long ago", b.known(m).Burst, 0)
+	equal(b, "prior", b.known(m).Prior, true)
+	equal(b, "prior of a stranger", b.known(Mail(50, 2)).Prior, false)
+	b.now = Mail(12, 1).Source.Arrived.Add(time.Minute)
+	equal(b, "burst", b.known(Mail(50, 2)).Burst, 10)
 	b.now = Mail(6, 1).Source.Arrived.Add(time.Second + 24*time.Hour)
 	equal(b, "receipts of the last day", b.known(m).Receipts, 6)
 
@@ -143,7 +157,63 @@ func testSender(b *bench) {
 	Must(b, b.Engine, Change(ref, b.now.Add(-time.Hour), triage.Released{Notice: "R1.1"}))
 	equal(b, "released receipts", b.known(Mail(61, 3)).Receipts, 1)
 
+	// The alarm that automatic mail stopped is remembered for a while.
+	equal(b, "tripped before", b.known(Mail(61, 3)).Tripped, false)
+	Must(b, b.Engine, Change(ref, b.now, triage.Queued{Notices: []triage.Notice{{ID: "S12.support.1", Kind: triage.Abuse, Role: "support"}}}))
+	equal(b, "tripped", b.known(Mail(61, 3)).Tripped, true)
+	b.now = b.now.Add(11 * time.Minute)
+	equal(b, "tripped later", b.known(Mail(61, 3)).Tripped, false)
+
+	// A mail in question is found by its copy in the report folder.
+	question := Open(Fresh(b, b.Engine), Mail(70, 6))
+	d := question.Change.Events[0].Data.(triage.Opened)
+	d.Disposition = triage.AsQuestion
+	question.Change.Events[0].Data = d
+	Must(b, b.Engine, question)
+	moved := Mail(70, 6)
+	moved.Source.Folder = "Reports"
+	if k := b.known(moved); k.Twin == nil || k.Twin.Ref != question.Change.Case || k.Same != k.Twin.Ref {
+		b.Errorf("twin: %+v", k.Twin)
+	}
+	Must(b, b.Engine, Change(question.Change.Case, b.now, triage.Left{}))
+	if k := b.known(moved); k.Twin != nil || k.Same == "" || len(k.Others) != 0 || !k.Prior {
+		b.Errorf("after it was left: twin %v, same %q, others %v, prior %t", k.Twin, k.Same, k.Others, k.Prior)
+	}
+
 	if k := b.known(Mail(62, 4)); k.Fresh == "" || k.Fresh == b.known(Mail(62, 4)).Fresh || k.Poison {
 		b.Errorf("fresh reference %q, poison %t", k.Fresh, k.Poison)
 	}
+}
+
+// testApart has one sender write to two organisations that share a store.
+func testApart(b *bench) {
+	b.now = Start.Add(time.Hour)
+	ref := b.opened(1, 1)
+	pin := triage.KeyPinned{Key: triage.Key{Fingerprint: "AAAA"}, How: "signed"}
+	Must(b, b.Engine, Change(ref, Start, pin))
+	letters, _ := b.claim(b.now, 10)
+
+	same := Mail(1, 1)
+	same.Source.Mailbox = "backoffice"
+	same.InReplyTo = "report.1@researcher.example"
+	same.References = []string{letters[0].Token + "@identity.example"}
+	same.To = []triage.Address{{Address: triage.Secret("backoffice+" + letters[0].Reply + "@relocation.example")}}
+	same.Subject = triage.Secret(ref)
+	same.Kind = triage.KindAutomatic
+	if k := b.known(same); k.Same != ref || k.Thread.Ref != ref || k.Pinned == nil || !k.Prior || k.Burst == 0 && k.Receipts == 0 {
+		b.Errorf("within the organisation: %+v", k)
+	}
+	k, err := b.Known(b.Context(), "EP", same)
+	if err != nil {
+		b.Fatal(err)
+	}
+	if k.Same != "" || k.Thread.Ref != "" || k.Via != "" || k.Pinned != nil || len(k.Others) > 0 || k.Prior || k.Receipts+k.Burst > 0 {
+		b.Errorf("the other organisation knows %+v", k)
+	}
+	other := Open(k.Fresh, same)
+	opened := other.Change.Events[0].Data.(triage.Opened)
+	opened.Policy = "EP"
+	other.Change.Events[0].Data = opened
+	Must(b, b.Engine, other)
+	equal(b, "cases of the sender", fmt.Sprint(b.known(Mail(9, 1)).Others), fmt.Sprint([]triage.Ref{ref}))
 }

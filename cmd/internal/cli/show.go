@@ -78,6 +78,9 @@ func showHead(p *page, v api.View, now time.Time, z *time.Location) {
 		reporter = address(triage.Address{Name: c.Reporter.Name, Address: s.From})
 	}
 	p.field("  Reporter", reporter)
+	for _, m := range c.Marks {
+		p.field("", word(marks, m))
+	}
 	if key := c.Reporter.Key; key != nil {
 		p.field("  Key", key.Fingerprint)
 	}
@@ -181,6 +184,7 @@ func showItem(p *page, it triage.Item, m *triage.Message, now time.Time, z *time
 	if m.HTMLOnly {
 		p.field("  Text", "made from HTML")
 	}
+	showFacts(p, &m.Facts)
 	p.blank()
 	p.quote(m.Text.Reveal())
 }
@@ -215,6 +219,8 @@ func signature(o triage.OpenPGP) string {
 
 func vouched(a triage.Auth) string {
 	switch {
+	case a.DKIM:
+		return "vouches for the address (DKIM)"
 	case a.DMARC:
 		return "vouches for the address (DMARC)"
 	case a.SPF:

@@ -102,6 +102,13 @@ func spanWords(span string) string {
 	return count(s.N, word(units, s.Unit))
 }
 
+// marks say what to know about the sender.
+var marks = map[triage.Mark]string{
+	triage.MarkFirst:     "nobody has reported from this address before",
+	triage.MarkOwn:       "CAREFUL: it claims to be one of ours, and nothing vouches for it",
+	triage.MarkLookAlike: "CAREFUL: the domain looks like ours, and is not",
+}
+
 // protection says in few words how the first mail of a case came.
 func protection(s api.Summary) string {
 	encrypted := "in clear"

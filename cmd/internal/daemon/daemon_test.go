@@ -210,7 +210,7 @@ func TestOrganisationsApart(t *testing.T) {
 // TestUntouched: ordinary mail of a shared mailbox keeps its place and flags.
 func TestUntouched(t *testing.T) {
 	r := newRig(t)
-	r.deliver(backoffice, "INBOX", strings.ReplaceAll(report(1), "security@identity", "backoffice@relocation"))
+	r.deliver(backoffice, "INBOX", r.read(filepath.Join("..", "..", "..", "testdata", "script", "mail", "invoice.eml")))
 	r.deliver(security, "INBOX", report(2))
 	r.start()
 	r.mails(5)
@@ -232,8 +232,7 @@ To: backoffice@relocation.example
 Subject: problem on your site
 Message-ID: <q@researcher.example>
 
-When I put <script>alert(1)</script> into the search of
-https://desk.relocation.example/search?q= it runs: a reflected XSS.
+Your search at https://desk.relocation.example/ has a problem with XSS.
 `)
 	_, client := r.start()
 	r.mails(1)

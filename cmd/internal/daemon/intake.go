@@ -94,6 +94,7 @@ func (d *Daemon) read(ctx context.Context, box *box, f mailbox.Fetched, poison b
 		m.Limits = append(m.Limits, "bytes")
 	}
 	m.Source, m.Size = f.Source, f.Size
+	m.Facts = box.policy.Facts(m)
 	return m
 }
 
