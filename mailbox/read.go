@@ -2,11 +2,13 @@ package mailbox
 
 import (
 	"crypto/sha256"
+	"crypto/x509"
 	"encoding/hex"
 	"time"
 
 	"vdpd/mailbox/mime"
 	"vdpd/mailbox/openpgp"
+	"vdpd/mailbox/smime"
 	"vdpd/triage"
 )
 
@@ -15,6 +17,8 @@ type Options struct {
 	Own        *openpgp.Ring // our secret keys, retired ones too; nil: none
 	Certs      *openpgp.Ring // whose signatures can be valid; nil: nobody's
 	Limits     Limits
+	SMIME      []*smime.Identity           // certificates of ours with their keys
+	Roots      *x509.CertPool              // that S/MIME signers must lead to; nil: none is believed
 	AuthServID string                      // whose Authentication-Results count; empty: nobody's
 	IsOurs     func(messageID string) bool // whether that is the Message-ID of a mail that we sent; nil: none is
 	Now        time.Time                   // at which keys must be valid

@@ -47,12 +47,16 @@ func (r *reader) openPart(p *mime.Part, whole bool) {
 	switch {
 	case p.Type == "multipart/signed" && len(p.Children) >= 2 && isSigned(p):
 		r.verifySigned(p, whole)
+	case p.Type == "multipart/signed" && len(p.Children) >= 2 && isSMIMESigned(p):
+		r.verifySMIME(p, whole)
 	case p.IsMessage() && len(p.Children) == 1:
 		r.openPart(p.Children[0], false)
 	case len(p.Children) > 0:
 		r.openMultipart(p, whole)
 	case p.Type == "text/plain" || p.Type == "text/html":
 		r.openText(p, whole)
+	case isSMIME(p):
+		r.openSMIME(p, whole)
 	default:
 		r.openFile(p, whole)
 	}

@@ -58,6 +58,7 @@ func samples(kind triage.NoticeKind) []any {
 	all.Encrypted, all.Signature, all.Trust, all.FirstMail = "full", triage.SigValid, triage.TrustVerified, true
 	all.OwnDomain, all.LookAlike = true, true
 	all.Held = true
+	all.SMIME = &triage.SMIME{Encrypted: true, Signature: triage.SigUnknownKey}
 	all.Weakness, all.Identifiers, all.Scores, all.Issues, all.Why = []string{"xss (CWE-79)"}, []string{"CVE-2026-1"}, []string{"9.8 critical"}, 3, "example"
 	all.Wishes = []facts.WishKind{facts.WishAnonymity, facts.WishCredit, facts.WishDeadline, facts.WishTalk, facts.WishReward, facts.WishData, facts.WishLegal}
 	all.InScope, all.OutOfScope = []string{"login[.]example[.]org"}, []string{"www[.]example[.]org"}

@@ -67,6 +67,7 @@ type staffView struct {
 	ReceivedUTC string
 	Encrypted   string // no, full or part
 	Opened      bool   // every encrypted layer
+	SMIME       *triage.SMIME
 	Signature   triage.Signature
 	SignerKnown bool // the signing key carries the sender's address
 	AuthChecked bool // our mail server checked the sender's domain
@@ -147,6 +148,7 @@ func viewStaff(lang string, org *Organisation, person *Person, l *triage.Letter,
 		return v
 	}
 	v.Encrypted, v.Opened, v.Problem = m.OpenPGP.Encrypted, m.OpenPGP.Decrypted, m.OpenPGP.Problem
+	v.SMIME = m.SMIME
 	v.Signature, v.SignerKnown = m.OpenPGP.Signature, m.OpenPGP.SignerIsSender
 	v.AuthChecked, v.AuthOK = m.Auth.Checked, m.DomainVouches()
 	v.Limits, v.Faults, v.Files = m.Limits, m.Faults, len(m.Parts)

@@ -54,7 +54,8 @@ type Message struct {
 	AutoReplyOff bool   `json:"auto_reply_off,omitempty"` // X-Auto-Response-Suppress: hold our automatic answer
 
 	OpenPGP OpenPGP  `json:"openpgp"`
-	Keys    []Key    `json:"keys,omitempty"` // public keys that the mail carries
+	SMIME   *SMIME   `json:"smime,omitempty"` // nil: none
+	Keys    []Key    `json:"keys,omitempty"`  // public keys that the mail carries
 	Bounces []Bounce `json:"bounces,omitempty"`
 	Auth    Auth     `json:"auth"`
 
@@ -105,6 +106,16 @@ type OpenPGP struct {
 	Problem        string    `json:"problem"`          // for the operator; never words of the sender
 }
 
+// SMIME says what protection a message had by S/MIME (RFC 8551).
+type SMIME struct {
+	Encrypted      bool      `json:"encrypted"`
+	Decrypted      bool      `json:"decrypted"`
+	Signature      Signature `json:"signature"`
+	Signer         string    `json:"signer"`           // SHA-256 of the certificate, upper-case hex
+	SignerIsSender bool      `json:"signer_is_sender"` // the certificate has the From address
+	Problem        string    `json:"problem"`          // for the operator; never words of the sender
+}
+
 // Key is a public key that came with a message.
 type Key struct {
 	Fingerprint string   `json:"fingerprint"` // upper-case hex
@@ -144,12 +155,17 @@ func (m *Message) Sender() Secret {
 
 // Encrypted reports whether any of the message was encrypted.
 func (m *Message) Encrypted() bool {
-	return m.OpenPGP.Encrypted == "full" || m.OpenPGP.Encrypted == "part"
+	return m.OpenPGP.Encrypted == "full" || m.OpenPGP.Encrypted == "part" || (m.SMIME != nil && m.SMIME.Encrypted)
 }
 
 // Unreadable reports whether nobody could read the message as it stands: it
 // is encrypted and did not open.
-func (m *Message) Unreadable() bool { return m.Encrypted() && !m.OpenPGP.Decrypted }
+func (m *Message) Unreadable() bool {
+	if m.SMIME != nil && m.SMIME.Encrypted && !m.SMIME.Decrypted {
+		return true
+	}
+	return (m.OpenPGP.Encrypted == "full" || m.OpenPGP.Encrypted == "part") && !m.OpenPGP.Decrypted
+}
 
 // DomainVouches reports whether the sender's domain vouches for the From
 // address: DMARC, SPF with an aligned Return-Path, or an aligned DKIM

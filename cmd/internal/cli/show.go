@@ -160,6 +160,10 @@ func showItem(p *page, it triage.Item, m *triage.Message, now time.Time, z *time
 	}
 	p.field("  Encryption", join("; ", opened(it.OpenPGP), it.OpenPGP.Problem))
 	p.field("  Signature", signature(it.OpenPGP))
+	if m != nil && m.SMIME != nil {
+		s := m.SMIME
+		p.field("  S/MIME", join("; ", smimeEncryption(s), "signature: "+word(signatures, s.Signature), s.Problem))
+	}
 	for i, part := range it.Parts {
 		label := ""
 		if i == 0 {
@@ -215,6 +219,16 @@ func signature(o triage.OpenPGP) string {
 		text += ", which is NOT the sender's"
 	}
 	return join("; ", text, o.Signer)
+}
+
+func smimeEncryption(s *triage.SMIME) string {
+	switch {
+	case !s.Encrypted:
+		return "not encrypted"
+	case s.Decrypted:
+		return "encrypted to our certificate, and opened"
+	}
+	return "encrypted, and NOT opened"
 }
 
 func vouched(a triage.Auth) string {

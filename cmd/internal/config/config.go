@@ -196,6 +196,9 @@ func (c *Config) Secrets() []Secret {
 		for _, k := range p.OwnKeys {
 			add(k)
 		}
+		for _, k := range p.SMIME {
+			add(k)
+		}
 		add(p.Passphrase)
 	}
 	return all

@@ -113,6 +113,7 @@ func (in *PolicyFile) into(f *file, p *Policy) {
 	p.AckAuto, p.MaxReceipts, p.MaxBurst = in.Ack.Auto, in.Limits.ReceiptsPerAddress, in.Limits.AutomaticPer10Minutes
 	p.ScopeIn, p.ScopeOut = in.Scope.In, in.Scope.Out
 	p.OwnKeys, p.Passphrase = in.Keys.Own, in.Keys.Passphrase
+	p.SMIME, p.SMIMERoots = in.Keys.SMIME, in.Keys.SMIMERoots
 	in.evaluation(f, p)
 	in.embargo(f, p)
 	for _, r := range in.Readers {

@@ -125,8 +125,16 @@ type PolicyFile struct {
 		// retired ones, which still open old mail.
 		Own []Secret `toml:"own" required:"[{ credential = \"openpgp-key\" }]"`
 
-		// Passphrase of those keys, where they have one.
+		// Passphrase of those keys, and of those in SMIME, where they have one.
 		Passphrase Secret `toml:"passphrase"`
+
+		// SMIME are certificates with their private keys (PKCS #12 or PEM), for
+		// researchers who encrypt with S/MIME. Retired ones stay here too.
+		SMIME []Secret `toml:"smime"`
+
+		// SMIMERoots holds the certificates (PEM) of authorities whose word
+		// counts for S/MIME signatures. Absent: no such signature is believed.
+		SMIMERoots string `toml:"smime_roots" is:"file"`
 	} `toml:"keys"`
 
 	Limits struct {
@@ -162,7 +170,9 @@ type Policy struct {
 	Path       string    // of the file
 	Effective  time.Time // midnight UTC
 	OwnKeys    []Secret  // secret OpenPGP keys, armored or binary, the current one first
-	Passphrase Secret    // of OwnKeys; not given where they have none
+	SMIME      []Secret  // certificates with their private keys
+	SMIMERoots string    // file
+	Passphrase Secret    // of OwnKeys and SMIME; not given where they have none
 }
 
 // From is the address under which mails leave.

@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"vdpd/mailbox"
@@ -51,7 +52,12 @@ func (d *Daemon) Take(ctx context.Context, f mailbox.Fetched) (move bool, err er
 	if len(change.Events) > 0 {
 		commit.Raw = f.Raw
 	}
-	if err := d.store.Apply(ctx, commit); err != nil {
+	switch err := d.store.Apply(ctx, commit); {
+	case errors.Is(err, store.ErrTaken):
+		// The server went back to a UIDVALIDITY that we know.
+		move, err := d.store.Taken(ctx, f.Source.Mailbox, f.Source.Folder, f.Source.UIDValidity, []uint32{f.Source.UID})
+		return len(move) > 0, err
+	case err != nil:
 		return false, d.stopIfUnsafe(err)
 	}
 

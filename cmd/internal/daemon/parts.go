@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -13,6 +14,7 @@ import (
 	"vdpd/cmd/internal/config"
 	"vdpd/mailbox"
 	"vdpd/mailbox/openpgp"
+	"vdpd/mailbox/smime"
 	"vdpd/notify"
 	"vdpd/triage"
 )
@@ -71,8 +73,13 @@ func assemble(cfg *config.Config, now time.Time) (*parts, error) {
 		}
 	}
 	for _, m := range cfg.Mailboxes {
+		identities, roots, err := certificates(m.Policy)
+		if err != nil {
+			wrong(m.Policy.Path, "give the certificate together with its private key, and the right passphrase", err)
+			continue
+		}
 		p.boxes[m.Name] = &box{policy: &m.Policy.Policy, read: mailbox.Options{
-			Own: own[m.Policy.ID], Certs: p.signers, AuthServID: m.AuthServID, Limits: mailbox.Limits{Bytes: int(m.MaxMessage)},
+			Own: own[m.Policy.ID], Certs: p.signers, SMIME: identities, Roots: roots, AuthServID: m.AuthServID, Limits: mailbox.Limits{Bytes: int(m.MaxMessage)},
 		}, dkim: m.AuthServID == "" && !m.SkipDKIM}
 	}
 	for _, person := range cfg.People {
@@ -121,6 +128,39 @@ func ownKeys(p *config.Policy) (*openpgp.Ring, error) {
 		ring.Add(keys...)
 	}
 	return ring, nil
+}
+
+// certificates opens what a policy has for S/MIME.
+func certificates(p *config.Policy) (identities []*smime.Identity, roots *x509.CertPool, err error) {
+	var passphrase triage.Secret
+	if p.Passphrase.Given() && len(p.SMIME) > 0 {
+		if passphrase, err = p.Passphrase.Read(); err != nil {
+			return nil, nil, err
+		}
+	}
+	for _, source := range p.SMIME {
+		b, err := source.ReadExact()
+		if err != nil {
+			return nil, nil, err
+		}
+		some, err := smime.ParseIdentity([]byte(b.Reveal()), passphrase)
+		if err != nil {
+			return nil, nil, fmt.Errorf("%s (%v): %w", source.Label(), source, err)
+		}
+		identities = append(identities, some...)
+	}
+	if p.SMIMERoots == "" {
+		return identities, nil, nil
+	}
+	pem, err := os.ReadFile(p.SMIMERoots)
+	if err != nil {
+		return nil, nil, err
+	}
+	roots = x509.NewCertPool()
+	if !roots.AppendCertsFromPEM(pem) {
+		return nil, nil, fmt.Errorf("%s holds no certificate", p.SMIMERoots)
+	}
+	return identities, roots, nil
 }
 
 func publicKey(file string) (*openpgp.Key, error) {

@@ -80,6 +80,7 @@ type report struct {
 	Reply        triage.Secret    `json:"reply"`
 	Parts        []triage.Part    `json:"parts"`
 	OpenPGP      triage.OpenPGP   `json:"openpgp"`
+	SMIME        *triage.SMIME    `json:"smime,omitempty"`
 	Keys         []string         `json:"keys"`
 	Bounces      []triage.Bounce  `json:"bounces"`
 	Limits       []string         `json:"limits"`
@@ -92,7 +93,7 @@ func writeJSON(out io.Writer, file string, m *triage.Message) error {
 		To: list(m.To), ReplyTo: list(m.ReplyTo),
 		MessageID: m.MessageID, InReplyTo: m.InReplyTo, References: list(m.References),
 		Subject: m.Subject, OuterSubject: m.OuterSubject, Text: m.Text, HTMLOnly: m.HTMLOnly, Reply: m.Reply,
-		Parts: list(m.Parts), OpenPGP: m.OpenPGP, Keys: []string{}, Bounces: list(m.Bounces),
+		Parts: list(m.Parts), OpenPGP: m.OpenPGP, SMIME: m.SMIME, Keys: []string{}, Bounces: list(m.Bounces),
 		Limits: list(m.Limits), Faults: list(m.Faults),
 	}
 	if len(m.From) > 0 {

@@ -38,6 +38,13 @@ func writeText(out io.Writer, file string, m *triage.Message) error {
 	p.blank()
 	p.field("Encryption", encryption(m.OpenPGP))
 	p.field("Signature", signature(m.OpenPGP))
+	if s := m.SMIME; s != nil {
+		state := map[bool]string{false: "not encrypted", true: "encrypted"}[s.Encrypted]
+		if s.Encrypted && !s.Decrypted {
+			state += ", and not opened"
+		}
+		p.field("S/MIME", fmt.Sprintf("%s; signature: %s; %s", state, s.Signature, s.Problem))
+	}
 	for i, k := range m.Keys {
 		p.field(once(i, "Keys"), key(k))
 	}
