@@ -115,7 +115,7 @@ func (p *Poller) Run(ctx context.Context) error {
 		p.progress = false
 		err := p.serve(ctx, account)
 		if ctx.Err() != nil {
-			break
+			return nil //nolint:nilerr // what a stop broke is no failure
 		}
 		if p.progress {
 			attempt = 0

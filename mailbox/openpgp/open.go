@@ -274,7 +274,7 @@ func onlySignatures(b []byte) bool {
 			return false
 		}
 		if err != nil && !unsupported(err) {
-			return err == io.EOF
+			return errors.Is(err, io.EOF)
 		}
 	}
 }

@@ -65,11 +65,11 @@ func VerifyClear(block []byte, certs *Ring, now time.Time) (text []byte, v Verdi
 	if err != nil {
 		return nil, Verdict{State: triage.SigInvalid}, err
 	}
-	data, err := dearmor(armored)
-	if err != nil {
-		return text, Verdict{State: triage.SigInvalid, Problem: "the signature cannot be read"}, nil
+	var list []*signature
+	if data, err := dearmor(armored); err == nil {
+		list = signatures(data)
 	}
-	return text, judge(toCRLF(text), signatures(data), certs, nil, now), nil
+	return text, judge(toCRLF(text), list, certs, nil, now), nil
 }
 
 func splitClear(block []byte) (text, armored []byte, err error) {

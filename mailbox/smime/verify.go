@@ -107,7 +107,7 @@ func (by *signer) message(text, digest []byte, contentType string) (message []by
 // check verifies the signature itself; digest is the hash of message. It
 // returns why it is not good, or "".
 func (by *signer) check(key crypto.PublicKey, hash crypto.Hash, message, digest []byte) (problem string) {
-	good := false
+	var good bool
 	switch key := key.(type) {
 	case *rsa.PublicKey:
 		switch bits := key.N.BitLen(); {

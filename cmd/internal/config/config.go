@@ -147,7 +147,8 @@ type Mailbox struct {
 	PlusAddressing bool `toml:"plus_addressing"`
 
 	// AuthServID is the name under which our own mail server writes
-	// Authentication-Results (RFC 8601). Only that header is believed.
+	// Authentication-Results (RFC 8601). Only that header is believed. Write
+	// "-" where the server puts no name there, as Exchange Online does.
 	AuthServID string `toml:"authserv_id" is:"text"`
 
 	// SkipDKIM keeps the daemon from asking the DNS for the key with which the
