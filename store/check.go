@@ -49,7 +49,7 @@ const checkPage = 200
 // the report; the error is for the rest, such as an ended context.
 func (s *Store) Check(ctx context.Context) (Report, error) {
 	c := &checker{s: s, ctx: ctx, events: map[triage.Ref]int{}, erased: map[triage.Ref]bool{}}
-	for _, step := range []func() error{c.chain, c.cases, c.index, c.blobs, c.ledger, c.positions, c.outbox, c.orphans, c.pages} {
+	for _, step := range []func() error{c.chain, c.cases, c.order, c.index, c.blobs, c.ledger, c.positions, c.outbox, c.orphans, c.pages} {
 		if err := c.damaged(c.guard(step)); err != nil {
 			return c.report, err
 		}

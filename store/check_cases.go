@@ -39,6 +39,39 @@ func (c *checker) cases() error {
 	return err
 }
 
+// order checks that every case is listed once, and where its first event says.
+func (c *checker) order() error {
+	listed := map[triage.Ref]bool{}
+	err := c.pairs(bucketOrder, func(key, value []byte) error {
+		var o orderEntry
+		if err := c.s.view(func(t txn) error { return t.decode(bucketOrder, key, value, &o) }); err != nil {
+			return c.damaged(err)
+		}
+		listed[o.Ref] = true
+		row, err := c.s.sealedCase(o.Ref)
+		if isNoCase(err) {
+			c.find("the list of cases names %s, and there is no such case", o.Ref)
+			return nil
+		} else if err != nil {
+			return err
+		}
+		if opened, _, _ := splitSnapshot(row); !bytes.Equal(be64(opened), key) {
+			c.find("case %s is listed in the wrong place", o.Ref)
+		}
+		snap, _, err := c.s.openSealed(o.Ref, row)
+		if err == nil && o.Filed != shelved(snap.Case.State) {
+			c.find("case %s is listed as another kind", o.Ref)
+		}
+		return nil // what does not open was found before
+	})
+	for ref := range c.events {
+		if !listed[ref] {
+			c.find("case %s is not in the list of cases", ref)
+		}
+	}
+	return err
+}
+
 // one checks a case whose snapshot opened.
 func (c *checker) one(ref triage.Ref, key box, snap *snapshot) error {
 	var fold triage.Case

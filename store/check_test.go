@@ -54,6 +54,20 @@ func TestCheckFinds(t *testing.T) {
 			return b.Put(number(2), append(one[:n], two[4+int(binary.BigEndian.Uint32(two)):]...))
 		}), "event 2 of case"},
 		{"an event is no record", state(put("log", 3, []byte{0xff})), "event 3"},
+		{"a case is not listed", state(func(tx *bolt.Tx) error {
+			k, _ := tx.Bucket([]byte("order")).Cursor().First()
+			return tx.Bucket([]byte("order")).Delete(k)
+		}), "is not in the list of cases"},
+		{"two lines of the list are exchanged", state(func(tx *bolt.Tx) error {
+			c := tx.Bucket([]byte("order")).Cursor()
+			k1, v1 := c.First()
+			k2, v2 := c.Next()
+			one, two, a, b := clone(k1), clone(k2), clone(v1), clone(v2)
+			if err := tx.Bucket([]byte("order")).Put(one, b); err != nil {
+				return err
+			}
+			return tx.Bucket([]byte("order")).Put(two, a)
+		}), "bucket order: a sealed value does not open"},
 		{"a case is missing", state(func(tx *bolt.Tx) error { return tx.Bucket([]byte("snapshots")).Delete([]byte(ref(1))) }), "and there is no such case"},
 		{"two cases are exchanged", state(func(tx *bolt.Tx) error {
 			b := tx.Bucket([]byte("snapshots"))

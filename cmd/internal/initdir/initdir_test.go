@@ -133,6 +133,7 @@ func TestCommentedLinesHold(t *testing.T) {
 		write(t, text, dir, name)
 	}
 	write(t, certificate, dir, "ca.pem")
+	write(t, certificate, dir, "smime-roots.pem")
 	write(t, "a public key", dir, "people/anna.asc")
 	if err := os.Mkdir(filepath.Join(dir, "templates"), 0o700); err != nil {
 		t.Fatal(err)
