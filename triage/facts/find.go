@@ -42,7 +42,8 @@ func (Input) Format(st fmt.State, _ rune) { _, _ = io.WriteString(st, "facts.Inp
 
 // Facts are hints for the people who read a report. Nothing may be decided by
 // them alone. Lists are short; what did not fit is named in Cut. Line numbers
-// count from 1 in the text; line 0 is the subject or the name of an attachment.
+// count from 1 in the text; line 0 is the subject, and -1 the name of an
+// attachment.
 //
 // The strings are words of the sender. Whoever keeps or shows them seals and
 // escapes them as such. Facts themselves print as counts in every way of
@@ -91,13 +92,14 @@ func (f Facts) LogValue() slog.Value { return slog.StringValue(f.String()) }
 func Find(in Input) Facts {
 	s := &scan{scope: compileScope(in.Scope), words: matcher{lex: theLexicon()}}
 	s.products = matcher{lex: s.scope.products}
+	s.classes = make([]int, len(weaknesses))
 	s.concepts, s.signs = make([]int, len(s.words.lex.concepts)), make([]int, int(signWords)+len(s.words.lex.signs))
 	s.read(s.limit(in.Subject, maxSubject, "subject"), 0)
 	for _, a := range s.files(in.Attachments) {
 		// A name such as poc_xss.html or pentest-report.pdf is evidence too.
-		s.read(s.limit(a.Name, 256, "attachment name"), 0)
+		s.read(s.limit(a.Name, 256, "attachment name"), -1)
 		if slices.Contains(testerFiles, strings.ToLower(a.Name[strings.LastIndexByte(a.Name, '.')+1:])) {
-			s.add(KindFile)
+			s.add("file")
 		}
 	}
 	s.read(s.limit(in.Text, MaxText, "text"), 1)
@@ -122,8 +124,8 @@ type scan struct {
 	products matcher // product words of the scope
 	concepts []int   // word at which each was seen last
 	signs    []int   // likewise, one more
-	classes  [len(weaknesses)]int
-	sharp    uint64 // classes named by a term of the field
+	classes  []int   // how often each was named
+	sharp    uint64  // classes named by a term of the field
 
 	text   string // what is being read
 	line   int
@@ -166,13 +168,15 @@ func (s *scan) cut(what string) {
 func (s *scan) read(text string, line int) {
 	s.text, s.line = text, line
 	s.words.forget()
-	for start := 0; start < len(text); s.line += min(line, 1) {
+	for start := 0; start < len(text); {
 		end := start + strings.IndexByte(text[start:], '\n')
 		if end < start {
 			end = len(text)
 		}
 		s.readLine(start, end)
-		start = end + 1
+		if start = end + 1; line > 0 {
+			s.line++
+		}
 	}
 }
 

@@ -6,87 +6,50 @@ import (
 	"sync"
 )
 
-// Kind names a kind of evidence that a mail reports a weakness.
+// Kind names a kind of evidence that a mail reports a weakness: the first
+// column of kinds.
 type Kind string
 
-// The kinds of evidence, as [kinds] weighs them.
-const (
-	KindPayload   Kind = "payload"
-	KindHTTP      Kind = "http"
-	KindEndpoint  Kind = "endpoint"
-	KindCommand   Kind = "command"
-	KindPoC       Kind = "proof-of-concept"
-	KindCVSS      Kind = "cvss"
-	KindCVE       Kind = "cve"
-	KindGHSA      Kind = "ghsa"
-	KindCWE       Kind = "cwe"
-	KindCode      Kind = "code"
-	KindFile      Kind = "file"
-	KindWeakness  Kind = "weakness"
-	KindTerm      Kind = "term"
-	KindTool      Kind = "tool"
-	KindAttack    Kind = "attack"
-	KindOthers    Kind = "others-data"
-	KindTamper    Kind = "tampering"
-	KindOpen      Kind = "no-login"
-	KindExposed   Kind = "exposed"
-	KindPopup     Kind = "popup"
-	KindUnsafe    Kind = "unsafe-site"
-	KindExtortion Kind = "extortion"
-	KindReward    Kind = Kind(WishReward)
-	KindDeadline  Kind = Kind(WishDeadline)
-	KindSlight    Kind = "slight"
-	KindInScope   Kind = "in-scope"
-	KindTarget    Kind = "in-scope-target"
-)
-
-// kinds gives what each kind of evidence weighs, up to how many times it
-// counts, and whether it shows a weakness in a certain place rather than talk
-// about weaknesses. No kind weighs less than nothing: words may raise the
-// grade of a mail and never lower it.
-var kinds = [...]struct {
+type evidenceKind struct {
 	kind   Kind
 	weight int
 	most   int
 	direct bool
 	reason string
-}{
-	{KindPayload, 4, 1, true, "holds an attack string"},
-	{KindHTTP, 3, 1, true, "holds an HTTP request or response"},
-	{KindEndpoint, 2, 1, true, "names an HTTP method and path"},
-	{KindCommand, 3, 1, true, "holds a curl or wget command"},
-	{KindPoC, 3, 1, true, "offers a proof of concept or steps to reproduce"},
-	{KindCVSS, 4, 1, false, "holds a CVSS vector"},
-	{KindCVE, 3, 1, false, "names a CVE"},
-	{KindGHSA, 3, 1, false, "names a GitHub advisory"},
-	{KindCWE, 3, 1, false, "names a CWE"},
-	{KindFile, 2, 1, false, "has an attachment such as testers send"},
-	{KindCode, 2, 2, true, "points into source code"},
-	{KindWeakness, 3, 2, false, "names a class of weakness"},
-	{KindTerm, 2, 2, false, "uses terms of vulnerability reports"},
-	{KindTool, 3, 1, false, "names a tool of testers"},
-	{KindAttack, 2, 1, false, "speaks of attackers or a break-in"},
-	{KindOthers, 3, 1, true, "says that data of others can be seen or changed"},
-	{KindTamper, 3, 1, true, "says that changing an address or number gives access"},
-	{KindOpen, 3, 1, true, "says that something opens without logging in"},
-	{KindExposed, 3, 1, true, "says that secrets or internals can be seen"},
-	{KindPopup, 3, 1, true, "says that a script ran"},
-	{KindUnsafe, 2, 1, false, "says that a site is broken or unsafe"},
-	{KindExtortion, 3, 1, false, "claims stolen data"},
-	{KindSlight, 1, 4, false, "has several slight signs close together"},
-	{KindReward, 1, 1, false, "asks for a reward"},
-	{KindDeadline, 1, 1, false, "speaks of publication"},
-	{KindInScope, 1, 1, false, "names a host or product in scope"},
-	{KindTarget, 2, 1, true, "names a page of a host in scope"},
 }
 
-func kindIndex(k Kind) int {
-	for i := range kinds {
-		if kinds[i].kind == k {
-			return i
-		}
-	}
-	return -1
+// kinds gives what each kind of evidence weighs, up to how many times it
+// counts, and whether it shows a weakness in a certain place rather than talk
+// about weaknesses. No kind weighs less than nothing: words may raise the
+// grade of a mail and never lower it.
+var kinds = []evidenceKind{
+	{"payload", 4, 1, true, "holds an attack string"},
+	{"http", 3, 1, true, "holds an HTTP request or response"},
+	{"endpoint", 2, 1, true, "names an HTTP method and path"},
+	{"command", 3, 1, true, "holds a curl or wget command"},
+	{"proof-of-concept", 3, 1, true, "offers a proof of concept or steps to reproduce"},
+	{"cvss", 4, 1, false, "holds a CVSS vector"},
+	{"cve", 3, 1, false, "names a CVE"},
+	{"ghsa", 3, 1, false, "names a GitHub advisory"},
+	{"cwe", 3, 1, false, "names a CWE"},
+	{"file", 2, 1, false, "has an attachment such as testers send"},
+	{"code", 2, 2, true, "points into source code"},
+	{"weakness", 3, 2, false, "names a class of weakness"},
+	{"term", 2, 2, false, "uses terms of vulnerability reports"},
+	{"tool", 3, 1, false, "names a tool of testers"},
+	{"attack", 2, 1, false, "speaks of attackers or a break-in"},
+	{"others-data", 3, 1, true, "says that data of others can be seen or changed"},
+	{"tampering", 3, 1, true, "says that changing an address or number gives access"},
+	{"no-login", 3, 1, true, "says that something opens without logging in"},
+	{"exposed", 3, 1, true, "says that secrets or internals can be seen"},
+	{"popup", 3, 1, true, "says that a script ran"},
+	{"unsafe-site", 2, 1, false, "says that a site is broken or unsafe"},
+	{"extortion", 3, 1, false, "claims stolen data"},
+	{"slight", 1, 4, false, "has slight signs"},
+	{"reward", 1, 1, false, "asks for a reward"},
+	{"deadline", 1, 1, false, "speaks of publication"},
+	{"in-scope-target", 2, 1, true, "names a page of a host in scope"},
+	{"in-scope", 1, 1, false, "names a host or product in scope"},
 }
 
 // rules make evidence, or a slight sign, of concepts that stand within so many
@@ -97,28 +60,28 @@ var rules = [...]struct {
 	within int
 	needs  string
 }{
-	{KindOthers, 0, 16, "others see thing"},
-	{KindTamper, 0, 14, "tamper number see thing"},
-	{KindTamper, 0, 16, "tamper number others"},
-	{KindTamper, 0, 16, "number others thing"},
-	{KindOpen, 0, 14, "nologin see thing"},
-	{KindOpen, 0, 10, "nologin see web"},
-	{KindOpen, 0, 10, "nologin internals"},
-	{KindOpen, 0, 12, "stale secret"},
-	{KindOpen, 0, 12, "stale access"},
-	{KindExposed, 0, 8, "secret seen"},
-	{KindExposed, 0, 8, "internals open"},
-	{KindExposed, 0, 8, "leaks thing web"},
-	{KindPopup, 0, 20, "popup script"},
-	{KindUnsafe, 0, 8, "unsafe web"},
-	{KindUnsafe, 0, 10, "unsafe secret"},
-	{KindUnsafe, 0, 10, "worry web"},
-	{KindExtortion, 0, 12, "stolen database"},
-	{"", signAbility, 16, "able link"},
-	{"", signAbility, 16, "able web"},
-	{"", signOthers, 14, "others thing"},
-	{"", signOthers, 12, "others number"},
+	{"others-data", 0, 16, "others see thing"},
+	{"tampering", 0, 16, "tamper number see thing"},
+	{"tampering", 0, 24, "tamper number others"},
+	{"tampering", 0, 16, "number others thing"},
+	{"no-login", 0, 14, "nologin see thing"},
+	{"no-login", 0, 10, "nologin see web"},
+	{"no-login", 0, 10, "nologin internals"},
+	{"no-login", 0, 12, "stale secret"},
+	{"no-login", 0, 12, "stale access"},
+	{"exposed", 0, 8, "secret seen"},
+	{"exposed", 0, 8, "internals open"},
+	{"exposed", 0, 8, "leaks thing web"},
+	{"popup", 0, 20, "popup script"},
+	{"unsafe-site", 0, 8, "unsafe web"},
+	{"unsafe-site", 0, 10, "unsafe secret"},
+	{"unsafe-site", 0, 10, "worry web"},
+	{"extortion", 0, 12, "stolen database"},
+	{"", signAbility, 0, "able"},
+	{"", signOthers, 0, "others"},
 	{"", signWorry, 0, "worry"},
+	{"", signFault, 0, "unsafe"},
+	{"", signRecords, 14, "see thing web"},
 }
 
 // needs gives for each concept the rules that need it, and for each rule its
@@ -129,7 +92,7 @@ var needs = sync.OnceValue(func() (n struct{ of, rules [][]int }) {
 	for i, r := range rules {
 		var of []int
 		for name := range strings.FieldsSeq(r.needs) {
-			c := mustIndex(lex.concepts, name)
+			c := slices.Index(lex.concepts, name) // a test sees to it that it is there
 			of = append(of, c)
 			n.rules[c] = append(n.rules[c], i)
 		}
@@ -181,9 +144,11 @@ type sign int
 // The slight signs that are no groups of words of lexicon.txt.
 const (
 	signPath    sign = iota // a path such as /search
-	signAbility             // what one is able to do with a site
-	signOthers              // data of others
+	signAbility             // what one is able to do
+	signOthers              // other people
 	signWorry               // something is not as it should be
+	signFault               // something is broken or unsafe
+	signRecords             // records are seen on a site
 	signWords               // the first group of words
 )
 
@@ -199,7 +164,7 @@ func (s *scan) slight(sg sign) {
 			count++
 		}
 	}
-	if i := s.evidence(KindSlight); count > s.f.Evidence[i].Count {
+	if i := s.evidence("slight"); count > s.f.Evidence[i].Count {
 		s.f.Evidence[i].Count, s.f.Evidence[i].Line = count, s.line
 	}
 }
@@ -209,7 +174,7 @@ func (s *scan) product(m meaning, _, _ int) {
 	p := s.scope.names[m.index]
 	p.Line = s.line
 	if p.Scope == ScopeIn {
-		s.add(KindInScope)
+		s.add("in-scope")
 	}
 	s.f.Products = keep(s, s.f.Products, p, "products", func(o Product) bool { return o.Name == p.Name })
 }
@@ -233,7 +198,7 @@ const (
 )
 
 // Weight says how much the facts look like a report, from 0 upwards, and why.
-// The reasons are constant texts, heaviest first; none has words of the
+// The reasons are constant texts in a fixed order; none has words of the
 // sender.
 func Weight(f Facts) (score int, reasons []string) {
 	score, _, reasons = weigh(f)
@@ -259,7 +224,7 @@ func weigh(f Facts) (score int, direct bool, reasons []string) {
 		if i < 0 {
 			continue
 		}
-		if (k.kind == KindInScope || k.kind == KindTarget) && score == 0 {
+		if k.kind == "in-scope-target" && score == 0 || k.kind == "in-scope" && score < maybeFrom {
 			continue // everybody who writes to us names our site
 		}
 		score += k.weight * min(f.Evidence[i].Count, k.most)

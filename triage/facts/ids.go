@@ -37,12 +37,12 @@ func (s *scan) marks(line string) {
 	for i := 0; i < len(line); i++ {
 		b := line[i] | 0x20
 		inside := i > 0 && alnum(line[i-1]) && alnum(line[i]) // of a word
-		if (b == 'c' || b == 'g' || b == 'a') && !inside {
+		if (b == 'c' || b == 'g' || b == 'a' && (i == 0 || line[i-1] != '/')) && !inside {
 			s.identifier(line[i:min(len(line), i+200)])
 		}
 		for _, p := range payloads()[line[i]] {
 			if !inside && len(line)-i >= len(p) && strings.EqualFold(line[i:i+len(p)], p) {
-				s.add(KindPayload)
+				s.add("payload")
 				break
 			}
 		}
@@ -68,14 +68,14 @@ func (s *scan) identifier(text string) {
 		rest := trimJoint(text[3:])[4:]
 		if digits := trimJoint(rest); len(digits) < len(rest) {
 			if _, n := leadingNumber(digits, 7); n >= 4 {
-				s.f.CVE = s.id(s.f.CVE, KindCVE, fmt.Sprintf("CVE-%d-%s", year, digits[:n]))
+				s.f.CVE = s.id(s.f.CVE, "cve", fmt.Sprintf("CVE-%d-%s", year, digits[:n]))
 			}
 		}
 	case "cwe":
 		if n, digits := leadingNumber(trimJoint(text[3:]), 4); digits > 0 && n > 0 && n < 2000 {
-			s.f.CWE = s.id(s.f.CWE, KindCWE, fmt.Sprintf("CWE-%d", n))
+			s.f.CWE = s.id(s.f.CWE, "cwe", fmt.Sprintf("CWE-%d", n))
 			for i, w := range weaknesses {
-				if w.cwe == n {
+				if w.CWE == n {
 					s.classes[i] += 3
 				}
 			}
@@ -90,7 +90,7 @@ func (s *scan) identifier(text string) {
 				return
 			}
 		}
-		s.f.GHSA = s.id(s.f.GHSA, KindGHSA, "GHSA"+strings.ToLower(text[4:len(form)]))
+		s.f.GHSA = s.id(s.f.GHSA, "ghsa", "GHSA"+strings.ToLower(text[4:len(form)]))
 	case "cvs", "av:":
 		s.vector(text)
 	}
@@ -155,7 +155,7 @@ func (s *scan) vector(text string) {
 func (s *scan) score(c CVSS) {
 	// The scale of 3.1 is that of 3.0 and 4.0, and is commonly used for 2.0.
 	c.Severity, _ = gocvss31.Rating(c.Score)
-	s.add(KindCVSS)
+	s.add("cvss")
 	s.f.CVSS = keep(s, s.f.CVSS, c, "cvss", func(o CVSS) bool { return o.Vector == c.Vector })
 }
 
@@ -167,20 +167,19 @@ func (s *scan) code(tok, prev string) bool {
 		s.pointer(Pointer{Func: tok, Line: s.line})
 		return true
 	}
-	if row, digits := leadingNumber(tok, 7); digits == len(tok) && s.file != "" && (prev == "line" || prev == "regel" || prev == "Zeile" || prev == "ligne") {
+	if row, digits := leadingNumber(tok, 7); digits > 0 && digits == len(tok) && s.file != "" && (prev == "line" || prev == "regel" || prev == "Zeile" || prev == "ligne") {
 		s.pointer(Pointer{File: s.file, Row: row, Line: s.line})
 		s.file = ""
 		return true
 	}
 	file, rest, _ := strings.Cut(tok, ":")
 	dot := strings.LastIndexByte(file, '.')
-	if dot <= 0 || !slices.Contains(sourceEndings, strings.ToLower(file[dot+1:])) {
+	if first, _, path := strings.Cut(file, "/"); dot <= 0 || !slices.Contains(sourceEndings, strings.ToLower(file[dot+1:])) || path && s.bare(first) {
 		return false
 	}
 	s.file, s.left = file, 4
 	row, digits := leadingNumber(rest, 7)
-	switch {
-	case digits > 0:
+	if digits > 0 {
 		s.file = ""
 		p := Pointer{File: file, Row: row, Line: s.line}
 		if identifierLike(prev) && strings.ContainsAny(prev, "._$") {
@@ -188,17 +187,16 @@ func (s *scan) code(tok, prev string) bool {
 		}
 		s.pointer(p)
 		return true
-	case strings.Contains(file[1:], "/") && rest == "" && strings.IndexByte(file, '?') < 0 && !s.bare(strings.SplitN(file, "/", 2)[0]):
-		if file[0] != '/' { // /app/login.php may as well be the path of a URL
-			s.pointer(Pointer{File: file, Line: s.line})
-			return true
-		}
 	}
-	return false
+	if rest != "" || file[0] == '/' || !strings.Contains(file, "/") || strings.Contains(file, "?") {
+		return false // /app/login.php may as well be the path of a URL
+	}
+	s.pointer(Pointer{File: file, Line: s.line})
+	return true
 }
 
 func (s *scan) pointer(p Pointer) {
-	s.add(KindCode)
+	s.add("code")
 	s.f.Code = keep(s, s.f.Code, p, "code", func(o Pointer) bool {
 		return o.File == p.File && o.Row == p.Row && o.Func == p.Func
 	})

@@ -2,7 +2,7 @@ package facts
 
 import (
 	_ "embed"
-	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"unicode"
@@ -32,7 +32,7 @@ type phrase struct {
 	means meaning
 }
 
-const longestStem = 16 // in bytes
+const longestStem = 32 // in bytes
 
 func newLexicon() *lexicon {
 	return &lexicon{exact: map[string]uint16{}, stems: map[string]uint16{}, heads: map[string]bool{}, ending: make([][]phrase, 1)}
@@ -65,11 +65,11 @@ var theLexicon = sync.OnceValue(func() *lexicon {
 func (lex *lexicon) index(role, name string) int {
 	switch role {
 	case "evidence":
-		return kindIndex(Kind(name))
+		return slices.IndexFunc(kinds, func(k evidenceKind) bool { return k.kind == Kind(name) })
 	case "sharp", "plain":
-		return weaknessIndex(name)
+		return slices.IndexFunc(weaknesses, func(w Weakness) bool { return w.Class == name })
 	case "wish":
-		return wishIndex(WishKind(name))
+		return slices.Index(wishes, WishKind(name))
 	case "concept":
 		lex.concepts = append(lex.concepts, name)
 		return len(lex.concepts) - 1
@@ -92,7 +92,7 @@ func (lex *lexicon) add(means meaning, phrases string) {
 			}
 			eachWord(field, &buf, func(word []byte, _, to int) {
 				list := lex.exact
-				if to < len(field) && field[to] == '*' && len(word) >= 3 {
+				if to < len(field) && field[to] == '*' && len(word) >= 3 && len(word) <= longestStem {
 					list = lex.stems
 					lex.heads[string(word[:3])] = true
 				}
@@ -184,32 +184,31 @@ func (m *matcher) back(words []uint16, at int) int {
 }
 
 // eachWord calls f for every run of letters and digits, in lower case, with
-// where it stands in text. The word is valid until f returns; buf is reused.
+// where it stands in text. Words such as can't are one, so that they do not
+// begin with another one. The word is valid until f returns; buf is reused.
 // Runs of more than 64 bytes are nobody's words and are left out.
 func eachWord(text string, buf *[]byte, f func(word []byte, from, to int)) {
 	word, from := (*buf)[:0], 0
-	for i := 0; i < len(text); {
-		r, size := rune(text[i]), 1
-		if r >= utf8.RuneSelf {
+	end := func(at, next int) {
+		if *buf = word; len(word) > 0 && at-from <= 64 {
+			f(word, from, at)
+		}
+		word, from = (*buf)[:0], next
+	}
+	for i, size := 0, 0; i < len(text); i += size {
+		r := rune(text[i])
+		if size = 1; r >= utf8.RuneSelf {
 			r, size = utf8.DecodeRuneInString(text[i:])
 		}
-		inWord := r < utf8.RuneSelf && alnum(byte(r)) || r >= utf8.RuneSelf && (unicode.IsLetter(r) || unicode.IsDigit(r) || unicode.Is(unicode.Mn, r))
-		if inWord {
-			if word = utf8.AppendRune(word, unicode.ToLower(r)); len(word) > 0 && i+size < len(text) {
-				i += size
-				continue
-			}
+		switch {
+		case r < utf8.RuneSelf && alnum(byte(r)), r >= utf8.RuneSelf && (unicode.IsLetter(r) || unicode.IsDigit(r) || unicode.Is(unicode.Mn, r)):
+			word = utf8.AppendRune(word, unicode.ToLower(r))
+		case (r == '\'' || r == '’') && len(word) > 0 && strings.HasPrefix(text[i+size:], "t") && wordEnd(text[i+size:min(len(text), i+size+8)]) == 1:
+		default:
+			end(i, i+size)
 		}
-		end := i
-		if i += size; inWord {
-			end = i
-		}
-		*buf = word
-		if len(word) > 0 && end-from <= 64 {
-			f(word, from, end)
-		}
-		word, from = (*buf)[:0], i
 	}
+	end(len(text), len(text))
 }
 
 // wordEnd returns where the letters end that text begins with.
@@ -220,13 +219,4 @@ func wordEnd(text string) int {
 		}
 	}
 	return len(text)
-}
-
-func mustIndex(list []string, name string) int {
-	for i, have := range list {
-		if have == name {
-			return i
-		}
-	}
-	panic(fmt.Sprintf("facts: lexicon.txt has no %q", name))
 }

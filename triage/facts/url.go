@@ -140,8 +140,14 @@ func splitURL(text string) address {
 		text, a.port = text[:i], text[i+1:]
 	}
 	a.host = strings.ToLower(strings.Trim(text, "[]."))
+	if ip, err := netip.ParseAddr(a.host); err == nil {
+		a.host = shortest(ip)
+	}
 	return a
 }
+
+// shortest writes an IP address in its one shortest form, without a zone.
+func shortest(ip netip.Addr) string { return ip.Unmap().WithZone("").String() }
 
 // String returns the normalised form.
 func (a address) String() string {
@@ -202,7 +208,7 @@ func (s *scan) tokens(line string) {
 		if k := strings.Index(line[i:end], "://"); k >= 0 {
 			end = max(i+k+3, urlEnd(line, i+k+3))
 			s.url(line[i : i+k][schemeStart(line[i:i+k]):] + line[i+k:end])
-		} else {
+		} else if i == 0 || line[i] != '/' || line[i-1] != '<' { // an end tag of HTML
 			s.token(line[i:end])
 		}
 		i = end
@@ -247,7 +253,7 @@ func urlEnd(line string, from int) int {
 // url notes an address with a scheme.
 func (s *scan) url(text string) {
 	if s.prev == "curl" || s.prev == "wget" {
-		s.add(KindCommand)
+		s.add("command")
 	}
 	s.prev = ""
 	a := splitURL(text[:min(len(text), 4*maxURL)])
@@ -267,7 +273,7 @@ func (s *scan) address(a address) {
 		return // a host alone
 	}
 	if v == ScopeIn && (len(a.path) > 1 || a.query != "") {
-		s.add(KindTarget)
+		s.add("in-scope-target")
 	}
 	u := URL{a.String(), v, s.line}
 	s.f.URLs = keep(s, s.f.URLs, u, "urls", func(o URL) bool { return o.Text == u.Text })
@@ -276,7 +282,7 @@ func (s *scan) address(a address) {
 func (s *scan) host(name string) Verdict {
 	v := s.scope.verdict(name)
 	if v == ScopeIn {
-		s.add(KindInScope)
+		s.add("in-scope")
 	}
 	h := Host{name, v, s.line}
 	s.f.Hosts = keep(s, s.f.Hosts, h, "hosts", func(o Host) bool { return o.Name == name })
@@ -337,9 +343,9 @@ func (s *scan) token(tok string) {
 	}
 	switch trimmed := strings.TrimRight(tok, ".:?!&"); {
 	case tok[0] == '-' && (prev == "curl" || prev == "wget"):
-		s.add(KindCommand)
+		s.add("command")
 	case strings.HasPrefix(tok, "HTTP/1.") || tok == "HTTP/2" || tok == "HTTP/3":
-		s.add(KindHTTP)
+		s.add("http")
 	case tok[0] == '/':
 		s.barePath(strings.TrimRight(tok, ".:"), prev)
 	case s.code(trimmed, prev):
@@ -351,14 +357,10 @@ func (s *scan) token(tok string) {
 		}
 	default:
 		if ip, err := netip.ParseAddr(trimmed); err == nil && len(trimmed) > 6 {
-			s.host(ip.Unmap().WithZone("").String())
+			s.host(shortest(ip))
 			return
 		}
 		a := splitURL(trimmed)
-		if i := strings.IndexAny(trimmed, "/:?#"); i < 0 {
-			i = len(trimmed)
-			a = address{host: strings.ToLower(trimmed)}
-		}
 		if ip, err := netip.ParseAddr(a.host); (err == nil && ip.Is4()) || s.bare(trimmed[:min(len(a.host), len(trimmed))]) {
 			s.address(a)
 		}
@@ -368,7 +370,7 @@ func (s *scan) token(tok string) {
 // barePath notes a path without a host: /search?q=
 func (s *scan) barePath(tok, prev string) {
 	if slices.Contains(methods, prev) {
-		s.add(KindEndpoint)
+		s.add("endpoint")
 		s.path = tok
 	}
 	if len(tok) < 3 || (tok[1] != '.' && tok[1] != '_' && !('a' <= tok[1]|0x20 && tok[1]|0x20 <= 'z')) {

@@ -3,7 +3,6 @@ package facts
 import (
 	"fmt"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -38,8 +37,6 @@ type Wish struct {
 const wishesEach = 4 // of a kind
 
 var wishes = []WishKind{WishAnonymity, WishCredit, WishDeadline, WishTalk, WishReward, WishData, WishLegal}
-
-func wishIndex(k WishKind) int { return slices.Index(wishes, k) }
 
 // wish notes a phrase that seems to express a wish.
 func (s *scan) wish(k WishKind, from, to int) {
@@ -119,13 +116,17 @@ func firstDate(m []string) string {
 		year, month, day = m[9], monthNumber(m[7]), m[8]
 	default:
 		year, month, day = m[12], m[11], m[10]
-		if a, _ := strconv.Atoi(day); a <= 12 && strings.TrimLeft(day, "0") != strings.TrimLeft(month, "0") && !strings.Contains(m[0], ".") {
-			return ""
-		}
 	}
 	y, _ := strconv.Atoi(year)
 	mo, _ := strconv.Atoi(month)
 	d, _ := strconv.Atoi(day)
+	if m[10] != "" && !strings.Contains(m[0], ".") { // 3/4/2026, of which nobody knows
+		if mo > 12 {
+			mo, d = d, mo
+		} else if d <= 12 && d != mo {
+			return ""
+		}
+	}
 	if t := time.Date(y, time.Month(mo), d, 0, 0, 0, 0, time.UTC); t.Day() != d || int(t.Month()) != mo {
 		return ""
 	}
