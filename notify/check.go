@@ -61,6 +61,7 @@ func samples(kind triage.NoticeKind) []any {
 	all.SMIME = &triage.SMIME{Encrypted: true, Signature: triage.SigUnknownKey}
 	all.Weakness, all.Identifiers, all.Scores, all.Issues, all.Why = []string{"xss (CWE-79)"}, []string{"CVE-2026-1"}, []string{"9.8 critical"}, 3, "example"
 	all.Wishes = []facts.WishKind{facts.WishAnonymity, facts.WishCredit, facts.WishDeadline, facts.WishTalk, facts.WishReward, facts.WishData, facts.WishLegal}
+	all.Alike = []alikeView{{sampleRef, facts.Strong, "example"}}
 	all.InScope, all.OutOfScope = []string{"login[.]example[.]org"}, []string{"www[.]example[.]org"}
 	all.Evaluation, all.Promised, all.Embargo = day, true, day
 	all.Related, all.Limits, all.Faults, all.Problem = []triage.Ref{sampleRef, sampleRef}, []string{"text"}, []string{"part 2"}, "expired"

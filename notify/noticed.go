@@ -39,6 +39,14 @@ func (v *staffView) noticed(f *facts.Facts, full bool) {
 	}
 }
 
+// alike fills the cases that may be about the same, where the notice is about
+// the mail that opened the case.
+func (v *staffView) alike(c *triage.Case) {
+	for _, a := range c.Alike {
+		v.Alike = append(v.Alike, alikeView{a.Ref, a.Likeness, listed(a.Reasons)})
+	}
+}
+
 func (v *staffView) wish(kind facts.WishKind) {
 	for _, k := range v.Wishes {
 		if k == kind {

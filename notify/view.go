@@ -95,7 +95,8 @@ type staffView struct {
 	Identifiers []string // CVE, GHSA, CWE
 	Scores      []string // CVSS
 	Wishes      []facts.WishKind
-	Issues      int    // numbered findings, where there are three or more
+	Issues      int // numbered findings, where there are three or more
+	Alike       []alikeView
 	Why         string // S1q: what looks like a report
 
 	// Full.
@@ -112,6 +113,13 @@ type staffView struct {
 // roleName writes a role of the configuration for people.
 func roleName(role string) string { return strings.ReplaceAll(role, "_", " ") }
 
+// alikeView is a case that may be about the same.
+type alikeView struct {
+	Ref      triage.Ref
+	Likeness facts.Likeness
+	Reasons  string
+}
+
 type attachmentView struct{ Name, Type, Size string }
 
 func viewStaff(lang string, org *Organisation, person *Person, l *triage.Letter, detail triage.Detail) staffView {
@@ -125,6 +133,7 @@ func viewStaff(lang string, org *Organisation, person *Person, l *triage.Letter,
 	}
 	v.ReceivedUTC = utc(n.Facts.Received)
 	if n.Item == 0 {
+		v.alike(c)
 		v.FirstMail, v.OwnDomain, v.LookAlike = slices.Contains(c.Marks, triage.MarkFirst), slices.Contains(c.Marks, triage.MarkOwn), slices.Contains(c.Marks, triage.MarkLookAlike)
 	}
 	v.Related = c.Related

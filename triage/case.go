@@ -1,6 +1,10 @@
 package triage
 
-import "time"
+import (
+	"time"
+
+	"vdpd/triage/facts"
+)
 
 // Disposition is what became of a message; every message gets exactly one.
 type Disposition string
@@ -64,6 +68,14 @@ type Party struct {
 	Name    Secret `json:"name,omitempty"`
 	Address Secret `json:"address,omitempty"` // lower case; empty: no way to answer
 	Key     *Key   `json:"key,omitempty"`     // pinned
+}
+
+// Alike is a case that may be about the same weakness. It is a hint: cases are
+// joined by people only.
+type Alike struct {
+	Ref      Ref            `json:"ref"`
+	Likeness facts.Likeness `json:"likeness"`
+	Reasons  []string       `json:"reasons"` // in constant words of ours
 }
 
 // Mark is something about the sender that a person should know before
@@ -145,23 +157,25 @@ type SeenBy struct {
 
 // Case is a report and all that followed from it: the fold of its events.
 type Case struct {
-	Ref         Ref         `json:"ref"`
-	Opened      time.Time   `json:"opened"` // when it was committed; the clocks run from Items[0].Source.Arrived
-	Disposition Disposition `json:"disposition"`
-	State       State       `json:"state"`
-	Policy      string      `json:"policy"`
-	PolicyHash  string      `json:"policy_hash"`
-	Mailbox     string      `json:"mailbox"`
-	Lang        string      `json:"lang"`
-	Reporter    Party       `json:"reporter"`
-	Clocks      []Clock     `json:"clocks,omitempty"`
-	Related     []Ref       `json:"related,omitempty"`
-	Marks       []Mark      `json:"marks,omitempty"`
-	Items       []Item      `json:"items"`
-	Mails       []Mail      `json:"mails,omitempty"`
-	Seen        []SeenBy    `json:"seen,omitempty"`
-	Notes       []Note      `json:"notes,omitempty"`
-	Events      int         `json:"events"` // how many were folded
+	Ref         Ref          `json:"ref"`
+	Opened      time.Time    `json:"opened"` // when it was committed; the clocks run from Items[0].Source.Arrived
+	Disposition Disposition  `json:"disposition"`
+	State       State        `json:"state"`
+	Policy      string       `json:"policy"`
+	PolicyHash  string       `json:"policy_hash"`
+	Mailbox     string       `json:"mailbox"`
+	Lang        string       `json:"lang"`
+	Reporter    Party        `json:"reporter"`
+	Clocks      []Clock      `json:"clocks,omitempty"`
+	Related     []Ref        `json:"related,omitempty"`
+	Marks       []Mark       `json:"marks,omitempty"`
+	Alike       []Alike      `json:"alike,omitempty"`
+	Sketch      facts.Sketch `json:"sketch,omitzero"` // of the first mail
+	Items       []Item       `json:"items"`
+	Mails       []Mail       `json:"mails,omitempty"`
+	Seen        []SeenBy     `json:"seen,omitempty"`
+	Notes       []Note       `json:"notes,omitempty"`
+	Events      int          `json:"events"` // how many were folded
 }
 
 // Clock returns the clock of that name.
@@ -194,6 +208,7 @@ func (c *Case) Apply(e Event) {
 		c.Disposition, c.Mailbox, c.Lang = d.Disposition, d.Mailbox, d.Lang
 		c.Policy, c.PolicyHash = d.Policy, d.PolicyHash
 		c.Reporter, c.Clocks, c.Related, c.Marks = d.Reporter, d.Clocks, d.Related, d.Marks
+		c.Alike, c.Sketch = d.Alike, d.Sketch
 		c.State = firstState(d)
 	case Received:
 		c.Items = append(c.Items, itemOf(e.Seq, d))

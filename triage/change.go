@@ -1,23 +1,28 @@
 package triage
 
-import "time"
+import (
+	"time"
+
+	"vdpd/triage/facts"
+)
 
 // Known is what the store knows that bears on one message: the answer to a
 // short read before [Policy.Intake].
 type Known struct {
-	Fresh    Ref    // not in use; a case that this message opens gets it
-	Same     Ref    // has this very message already (equal Content)
-	Twin     *Case  // that case, where it is a mail in question; nil otherwise
-	Thread   Case   // the case that the message points to; Ref is empty where it points to none
-	Via      Via    // how it points there
-	Notice   string // ID of the notice that the message refers to, where Via is token or sent
-	Pinned   *Key   // pinned to the sender's address in any case; nil: none
-	Others   []Ref  // open cases of the sender's address, newest first, at most 10
-	Prior    bool   // the sender's address has reported before, in a case of any state
-	Receipts int    // automatic mails to the sender's address in the last 24 hours
-	Burst    int    // automatic mails to anybody in the last 10 minutes
-	Tripped  bool   // the breaker held a mail in the last 10 minutes
-	Poison   bool   // handling this message killed the process twice: it was not read
+	Fresh    Ref           // not in use; a case that this message opens gets it
+	Same     Ref           // has this very message already (equal Content)
+	Twin     *Case         // that case, where it is a mail in question; nil otherwise
+	Thread   Case          // the case that the message points to; Ref is empty where it points to none
+	Via      Via           // how it points there
+	Notice   string        // ID of the notice that the message refers to, where Via is token or sent
+	Pinned   *Key          // pinned to the sender's address in any case; nil: none
+	Others   []Ref         // open cases of the sender's address, newest first, at most 10
+	Prior    bool          // the sender's address has reported before, in a case of any state
+	Receipts int           // automatic mails to the sender's address in the last 24 hours
+	Burst    int           // automatic mails to anybody in the last 10 minutes
+	Tripped  bool          // the breaker held a mail in the last 10 minutes
+	Near     []facts.Match // open cases of the policy that are alike, the likeliest first
+	Poison   bool          // handling this message killed the process twice: it was not read
 }
 
 // Change is a decision, complete: what one commit writes. The zero Change

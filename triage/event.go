@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"time"
+
+	"vdpd/triage/facts"
 )
 
 // ActorKind says who did something.
@@ -42,15 +44,17 @@ type Data interface{ Type() EventType }
 
 // Opened begins a case.
 type Opened struct {
-	Disposition Disposition `json:"disposition"`
-	Policy      string      `json:"policy"`      // id
-	PolicyHash  string      `json:"policy_hash"` // of the text that the case keeps
-	Mailbox     string      `json:"mailbox"`
-	Lang        string      `json:"lang"`
-	Reporter    Party       `json:"reporter"`
-	Clocks      []Clock     `json:"clocks,omitempty"`
-	Related     []Ref       `json:"related,omitempty"` // hints: cases named in the subject, or of the same sender
-	Marks       []Mark      `json:"marks,omitempty"`
+	Disposition Disposition  `json:"disposition"`
+	Policy      string       `json:"policy"`      // id
+	PolicyHash  string       `json:"policy_hash"` // of the text that the case keeps
+	Mailbox     string       `json:"mailbox"`
+	Lang        string       `json:"lang"`
+	Reporter    Party        `json:"reporter"`
+	Clocks      []Clock      `json:"clocks,omitempty"`
+	Related     []Ref        `json:"related,omitempty"` // hints: cases named in the subject, or of the same sender
+	Marks       []Mark       `json:"marks,omitempty"`
+	Alike       []Alike      `json:"alike,omitempty"` // hints: cases that may be about the same
+	Sketch      facts.Sketch `json:"sketch,omitzero"`
 }
 
 // Received adds one mail to a case.

@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"vdpd/triage/calendar"
+	"vdpd/triage/facts"
 )
 
 // MaxText is how much of a message's text, in bytes, an event keeps beside the
@@ -139,6 +140,7 @@ func (p *Policy) open(now time.Time, m *Message, k Known, d Disposition) Change 
 	opened := Opened{
 		Disposition: d, Policy: p.ID, PolicyHash: p.Hash, Mailbox: m.Source.Mailbox, Lang: p.Lang(),
 		Clocks: p.clocks(m.Source.Arrived), Related: related(m, k), Marks: p.marks(m, k),
+		Alike: alike(k.Near), Sketch: m.Sketch,
 	}
 	if sender := m.Sender(); sender != "" {
 		opened.Reporter = Party{Name: m.From[0].Name, Address: sender, Key: k.Pinned}
@@ -340,6 +342,17 @@ func related(m *Message, k Known) []Ref {
 		}
 	}
 	return refs
+}
+
+// maxAlike is how many cases a person is told of that may be about the same.
+const maxAlike = 5
+
+func alike(near []facts.Match) []Alike {
+	var list []Alike
+	for _, n := range near[:min(len(near), maxAlike)] {
+		list = append(list, Alike{Ref: Ref(n.Ref), Likeness: n.Likeness, Reasons: n.Reasons})
+	}
+	return list
 }
 
 // cleanID is what a Message-ID must match to be repeated in a mail of ours.

@@ -59,7 +59,9 @@ type Message struct {
 	Bounces []Bounce `json:"bounces,omitempty"`
 	Auth    Auth     `json:"auth"`
 
-	Facts facts.Facts `json:"facts,omitzero"` // hints found in the words, by [Policy.Facts]
+	// Hints found in the words, by [Policy.Hints].
+	Facts  facts.Facts  `json:"facts,omitzero"`
+	Sketch facts.Sketch `json:"sketch,omitzero"`
 
 	Limits []string `json:"limits,omitempty"` // which limit cut what
 	Faults []string `json:"faults,omitempty"` // what could not be read; never words of the sender

@@ -33,15 +33,17 @@ func (p *Policy) grade(m *Message) grade {
 	return yes
 }
 
-// Facts finds what a person would look for first in the words of a mail. They
-// are hints: apart from the question whether a mail in a shared mailbox is a
-// report at all, nothing is decided by them.
-func (p *Policy) Facts(m *Message) facts.Facts {
+// Hints sets what a person would look for first in the words of a mail, and
+// the sketch by which mails that are alike are found. Apart from the question
+// whether a mail in a shared mailbox is a report at all, nothing is decided by
+// them.
+func (p *Policy) Hints(m *Message) {
 	in := facts.Input{Subject: m.Subject.Reveal(), Text: m.Text.Reveal(), Scope: facts.Scope{In: p.ScopeIn, Out: p.ScopeOut}}
 	for _, part := range m.Parts {
 		in.Attachments = append(in.Attachments, facts.Attachment{Name: part.Name.Reveal(), SHA256: part.SHA256})
 	}
-	return facts.Find(in)
+	m.Facts = facts.Find(in)
+	m.Sketch = facts.NewSketch(facts.Key{}, in, m.Facts) // sealed with the case, so the key need not be secret
 }
 
 // tagged reports whether a mail was sent to the plus address for reports.

@@ -12,7 +12,7 @@ import (
 func inQuestion(t *testing.T, m *triage.Message) (*triage.Policy, triage.Case) {
 	t.Helper()
 	p := relocation()
-	m.Facts = p.Facts(m)
+	p.Hints(m)
 	change := p.Intake(arrived, m, triage.Known{Fresh: fresh})
 	if change.Disposition != triage.AsQuestion || change.Disposition.Moves() {
 		t.Fatalf("became %s", change.Disposition)

@@ -114,7 +114,7 @@ func Find(in Input) Facts {
 }
 
 // testerFiles are endings of files that testers attach and offices do not.
-var testerFiles = strings.Fields("md py sh rb pl go c cpp js php har pcap pcapng burp nmap nessus yaml json patch diff cast html svg")
+var testerFiles = strings.Fields("md py sh rb pl go cpp js php har pcap pcapng burp nmap nessus patch diff cast")
 
 // scan is the state of one Find.
 type scan struct {

@@ -195,7 +195,8 @@ func eachWord(text string, buf *[]byte, f func(word []byte, from, to int)) {
 		}
 		word, from = (*buf)[:0], next
 	}
-	for i, size := 0, 0; i < len(text); i += size {
+	var size int
+	for i := 0; i < len(text); i += size {
 		r := rune(text[i])
 		if size = 1; r >= utf8.RuneSelf {
 			r, size = utf8.DecodeRuneInString(text[i:])

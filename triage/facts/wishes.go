@@ -28,7 +28,7 @@ const (
 type Wish struct {
 	Kind  WishKind `json:"kind"`
 	Line  int      `json:"line"`
-	Start int      `json:"start"` // bytes of the text, or of the subject where Line is 0
+	Start int      `json:"start"` // bytes into what Line tells: the text, the subject or the name of an attachment
 	End   int      `json:"end"`
 	Date  string   `json:"date,omitempty"` // for deadline and talk: YYYY-MM-DD, where the mail gives one clearly near by
 	Days  int      `json:"days,omitempty"` // likewise, a time such as "in 30 days", from when the mail was written; a month counts 30

@@ -85,6 +85,9 @@ func showHead(p *page, v api.View, now time.Time, z *time.Location) {
 		p.field("  Key", key.Fingerprint)
 	}
 	p.field("  Arrived", fmt.Sprintf("%s, %s ago (times in %s)", date(s.Arrived, now, z), span(now.Sub(s.Arrived)), z))
+	for _, a := range c.Alike {
+		p.field("  Alike?", fmt.Sprintf("%s, %s: %s", a.Ref, a.Likeness, strings.Join(a.Reasons, ", ")))
+	}
 	if len(c.Related) > 0 {
 		var refs []string
 		for _, r := range c.Related {

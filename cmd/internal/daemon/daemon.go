@@ -24,6 +24,7 @@ import (
 	"vdpd/notify"
 	"vdpd/store"
 	"vdpd/triage"
+	"vdpd/triage/facts"
 )
 
 // Options are what a Daemon needs beside its configuration. The zero value is
@@ -56,6 +57,7 @@ type Daemon struct {
 	// deciding makes one decision at a time: what was read of a case is still
 	// true when the change is committed.
 	deciding sync.Mutex
+	alike    map[string]*facts.Index // of the cases of each policy; guarded by deciding
 
 	fail context.CancelCauseFunc // ends Run with that error; set by Run before any goroutine starts
 }
@@ -85,7 +87,7 @@ func New(cfg *config.Config, opt Options) (*Daemon, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &Daemon{config: cfg, opt: opt, log: opt.Log, store: st, parts: parts, started: opt.Now(), fail: func(error) {}}
+	d := &Daemon{config: cfg, opt: opt, log: opt.Log, store: st, parts: parts, started: opt.Now(), fail: func(error) {}, alike: map[string]*facts.Index{}}
 	if err := d.prepare(); err != nil {
 		return nil, errors.Join(err, st.Close())
 	}
@@ -100,6 +102,17 @@ func (d *Daemon) prepare() error {
 	}
 	for _, k := range certs {
 		d.parts.learn(k, d.log)
+	}
+	for _, p := range d.config.Policies {
+		d.alike[p.ID] = &facts.Index{}
+	}
+	if err := d.eachCase(context.Background(), false, func(c *triage.Case) bool {
+		if x := d.alike[c.Policy]; x != nil {
+			x.Add(string(c.Ref), c.Sketch)
+		}
+		return true
+	}); err != nil {
+		return err
 	}
 	renderer, err := renderer(d.config, d.parts)
 	if err != nil {

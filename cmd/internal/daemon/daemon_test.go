@@ -254,3 +254,53 @@ Your search at https://desk.relocation.example/ has a problem with XSS.
 	}
 	r.verify()
 }
+
+// TestAlike: a second report about the same place says so to staff, also after
+// a restart, and nothing about the first to its reporter.
+func TestAlike(t *testing.T) {
+	r := newRig(t)
+	first := strings.ReplaceAll(report(1), "lives on after a logout.", "lives on after a logout.\n\nStored XSS: https://login.identity.example/profile?name=<script>alert(1)</script>")
+	second := `Authentication-Results: mx.identity.example; dmarc=pass header.from=other.example
+From: Tomas <tomas@other.example>
+To: security@identity.example
+Subject: found something
+Message-ID: <second@other.example>
+
+Hi, your profile page has cross site scripting, see
+https://login.identity.example/profile?name=%3Cimg%20src=x%20onerror=alert(2)%3E
+`
+	r.deliver(security, "INBOX", first)
+	_, client := r.start()
+	r.mails(5)
+	list, err := client.Cases(context.Background(), api.Filter{})
+	if err != nil || len(list.Cases) != 1 {
+		t.Fatalf("%+v, %v", list, err)
+	}
+	known := list.Cases[0].Ref
+	if err := r.stop(); err != nil {
+		t.Fatal(err)
+	}
+
+	r.deliver(security, "INBOX", second)
+	_, client = r.start()
+	mails := r.mails(10)
+	list, err = client.Cases(context.Background(), api.Filter{})
+	if err != nil || len(list.Cases) != 2 {
+		t.Fatalf("%+v, %v", list, err)
+	}
+	for _, c := range list.Cases {
+		v, err := client.Case(context.Background(), c.Ref)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c.Ref != known && (len(v.Case.Alike) != 1 || v.Case.Alike[0].Ref != known || v.Case.Alike[0].Likeness != "STRONG") {
+			t.Errorf("alike: %+v", v.Case.Alike)
+		}
+	}
+	for _, m := range mails[5:] {
+		if strings.HasPrefix(m.To[0], "tomas@") && strings.Contains(string(m.Raw), string(known)) {
+			t.Error("the second reporter is told of the first case")
+		}
+	}
+	r.verify()
+}

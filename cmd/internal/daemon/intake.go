@@ -46,6 +46,7 @@ func (d *Daemon) Take(ctx context.Context, f mailbox.Fetched) (move bool, err er
 		return false, d.stopIfUnsafe(err)
 	}
 	known.Poison = poison
+	known.Near = d.alike[box.policy.ID].Near(m.Sketch)
 	change := box.policy.Intake(now, m, known)
 
 	commit := store.Commit{Change: change, Source: &f.Source, Move: change.Disposition.Moves()}
@@ -62,8 +63,11 @@ func (d *Daemon) Take(ctx context.Context, f mailbox.Fetched) (move bool, err er
 	}
 
 	for _, e := range change.Events {
-		if pinned, ok := e.Data.(triage.KeyPinned); ok {
-			d.parts.learn(pinned.Key, d.log)
+		switch data := e.Data.(type) {
+		case triage.KeyPinned:
+			d.parts.learn(data.Key, d.log)
+		case triage.Opened:
+			d.alike[data.Policy].Add(string(e.Case), data.Sketch)
 		}
 	}
 	d.log.Info("message", "mailbox", f.Source.Mailbox, "uid_validity", f.Source.UIDValidity, "uid", f.Source.UID,
@@ -100,7 +104,7 @@ func (d *Daemon) read(ctx context.Context, box *box, f mailbox.Fetched, poison b
 		m.Limits = append(m.Limits, "bytes")
 	}
 	m.Source, m.Size = f.Source, f.Size
-	m.Facts = box.policy.Facts(m)
+	box.policy.Hints(m)
 	return m
 }
 
