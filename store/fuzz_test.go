@@ -31,9 +31,6 @@ func FuzzDecode(f *testing.F) {
 				t.Errorf("%s: %x decodes, and encodes to %x", name, b, again)
 			}
 		}
-		if k, err := store.ParseMasterKey(b); err == nil && bytes.Contains([]byte(k.String()), k[:]) {
-			t.Error("a master key shows")
-		}
 	})
 }
 
