@@ -82,7 +82,9 @@ func (r *reader) verifySMIME(p *mime.Part, whole bool) {
 	if whole {
 		r.payload = signed
 	}
-	r.openPart(signed, whole)
+	// What another system protects within is not what the whole message claims
+	// (RFC 9787, section 4: errant layers).
+	r.openPart(signed, false)
 	for _, o := range others {
 		r.openPart(o, false)
 	}

@@ -275,6 +275,12 @@ func (w *work) event(t txn, e triage.Event) error {
 		if d.Message.Content != "" && t.has(bucketIndex, key) {
 			return fmt.Errorf("the mail has a case already: %w", ErrStale)
 		}
+	case triage.Taken:
+		if len(snap.Case.Items) > 0 {
+			if err := t.moveLater(&snap.Case.Items[0].Source); err != nil {
+				return err
+			}
+		}
 	case triage.Queued:
 		for _, n := range d.Notices {
 			if snap.Case.Mail(n.ID) != nil {

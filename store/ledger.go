@@ -58,6 +58,19 @@ func (t txn) record(src *triage.Source, e ledgerEntry) error {
 	return t.put(bucketPositions, folder, position{src.UIDValidity, src.UID})
 }
 
+// moveLater marks a message of the ledger as one to be moved. [Store.Taken]
+// names it from then on.
+func (t txn) moveLater(src *triage.Source) error {
+	key := ledgerKey(t.s.secrets.folder(src.Mailbox, src.Folder), src.UIDValidity, src.UID)
+	var e ledgerEntry
+	found, err := t.get(bucketLedger, key, &e)
+	if err != nil || !found || e.Move {
+		return err
+	}
+	e.Move = true
+	return t.put(bucketLedger, key, e)
+}
+
 // Position returns how far a folder was read; zero for one never read.
 func (s *Store) Position(ctx context.Context, mailbox, folder string) (triage.Position, error) {
 	if err := ctx.Err(); err != nil {
@@ -72,7 +85,8 @@ func (s *Store) Position(ctx context.Context, mailbox, folder string) (triage.Po
 }
 
 // Taken returns those of the UIDs whose ledger entry says that the message is
-// to be moved: what a crash between commit and move left in the folder.
+// to be moved: what a crash between commit and move left in the folder, and
+// what a person has taken as a report since.
 func (s *Store) Taken(ctx context.Context, mailbox, folder string, uidValidity uint32, uids []uint32) (move []uint32, err error) {
 	const chunk = 500
 	id := s.secrets.folder(mailbox, folder)

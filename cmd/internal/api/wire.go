@@ -121,6 +121,7 @@ type Mailbox struct {
 	Connected bool      `json:"connected"`
 	Heard     time.Time `json:"heard,omitzero"`    // last time that it was read to the end
 	Problem   string    `json:"problem,omitempty"` // for people; why it is not connected
+	LeftAlone int64     `json:"left_alone"`        // messages of a shared mailbox that were none of ours, since Started
 }
 
 // Summarise makes the line of a case; cal is its policy's calendar.

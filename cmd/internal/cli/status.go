@@ -49,7 +49,11 @@ func statusPage(s api.Status, now time.Time) *page {
 		if !m.Heard.IsZero() {
 			heard = "last read " + span(now.Sub(m.Heard)) + " ago"
 		}
-		p.field("Mailbox", m.Name+" (policy "+m.Policy+"): "+state+"; "+heard)
+		alone := ""
+		if m.LeftAlone > 0 {
+			alone = count(int(m.LeftAlone), "mail") + " left alone"
+		}
+		p.field("Mailbox", join("; ", m.Name+" (policy "+m.Policy+"): "+state, heard, alone))
 	}
 	return p
 }

@@ -151,6 +151,7 @@ func (d *Daemon) Status(ctx context.Context, by triage.Actor) (api.Status, error
 		if h.Err != nil {
 			box.Problem = h.Err.Error()
 		}
+		box.LeftAlone = d.parts.boxes[p.Account.Name].leftAlone.Load()
 		s.Mailboxes = append(s.Mailboxes, box)
 	}
 	now := d.opt.Now()

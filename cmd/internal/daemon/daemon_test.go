@@ -253,6 +253,8 @@ Your search at https://desk.relocation.example/ has a problem with XSS.
 		t.Errorf("%s, %v", v.Case.State, err)
 	}
 	r.verify()
+	r.start() // at the next connection it goes where the other reports are
+	r.await("the report is moved", func() bool { return r.inFolder(backoffice, "Processed") == 1 })
 }
 
 // TestAlike: a second report about the same place says so to staff, also after

@@ -75,6 +75,8 @@ func (d *Daemon) Take(ctx context.Context, f mailbox.Fetched) (move bool, err er
 		"encrypted", m.OpenPGP.Encrypted, "decrypted", m.OpenPGP.Decrypted, "signature", m.OpenPGP.Signature,
 		"faults", len(m.Faults), "limits", len(m.Limits))
 	switch change.Disposition {
+	case triage.NotOurs:
+		box.leftAlone.Add(1)
 	case triage.AsLoop:
 		d.log.Warn("our own mail came back: look for an alias or a rule that sends it here", "case", change.Case)
 	case triage.AsPoison:

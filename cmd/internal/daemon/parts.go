@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"vdpd/cmd/internal/config"
@@ -33,9 +34,10 @@ type parts struct {
 
 // box is a mailbox and how to read what comes from it.
 type box struct {
-	policy *triage.Policy
-	read   mailbox.Options
-	dkim   bool // nobody else looks whether the sender's domain vouches
+	policy    *triage.Policy
+	read      mailbox.Options
+	leftAlone atomic.Int64 // messages of a shared mailbox that were none of ours, since the start
+	dkim      bool         // nobody else looks whether the sender's domain vouches
 }
 
 // assemble opens the keys of a configuration. All that is wrong is reported at
