@@ -101,7 +101,7 @@ func (s *Store) twin(ctx context.Context, k *triage.Known) error {
 	if isErased(err) {
 		return nil
 	}
-	if err == nil && c.State == triage.StateQuestion {
+	if err == nil && (c.State == triage.StateQuestion || c.State == triage.StateLeft) {
 		k.Twin = &c
 	}
 	return err

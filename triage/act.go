@@ -16,7 +16,7 @@ const (
 	VerbSeen    Verb = "seen"    // a role has read the report
 	VerbNote    Verb = "note"    // adds a remark for colleagues
 	VerbRelease Verb = "release" // lets a held mail go
-	VerbTake    Verb = "take"    // a mail in question is a report
+	VerbTake    Verb = "take"    // a mail in question, or one that was left, is a report
 	VerbLeave   Verb = "leave"   // a mail in question is none of ours
 )
 
@@ -79,7 +79,7 @@ func (p *Policy) Act(now time.Time, by Actor, c *Case, a Action) (Change, error)
 		err = actRelease(now, by, c, a, &change)
 	case VerbTake, VerbLeave:
 		switch {
-		case c.State != StateQuestion:
+		case c.State != StateQuestion && (c.State != StateLeft || a.Verb == VerbLeave):
 			err = refuse("%s is not in question: it is %s", c.Ref, c.State)
 		case a.Verb == VerbTake:
 			p.take(now, &change, c, by)

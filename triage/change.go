@@ -11,7 +11,7 @@ import (
 type Known struct {
 	Fresh    Ref           // not in use; a case that this message opens gets it
 	Same     Ref           // has this very message already (equal Content)
-	Twin     *Case         // that case, where it is a mail in question; nil otherwise
+	Twin     *Case         // that case, where it is a mail in question or one that was left; nil otherwise
 	Thread   Case          // the case that the message points to; Ref is empty where it points to none
 	Via      Via           // how it points there
 	Notice   string        // ID of the notice that the message refers to, where Via is token or sent

@@ -30,6 +30,8 @@ func (p *Policy) Intake(now time.Time, m *Message, k Known) Change {
 		return p.open(now, m, k, AsPoison)
 	case k.Twin != nil && p.grade(m) == yes:
 		return p.takeTwin(now, k)
+	case k.Twin != nil:
+		return Change{Disposition: AsQuestion, Case: k.Same} // as before: untouched
 	case k.Same != "":
 		return Change{Disposition: AsDuplicate, Case: k.Same}
 	case m.Kind == KindLoop:

@@ -59,8 +59,8 @@ func (p *Policy) tagged(m *Message) bool {
 	return false
 }
 
-// takeTwin makes a report of a mail that is in question, because a person has
-// now moved it to the report folder.
+// takeTwin makes a report of a mail that is in question, or was left, because a
+// person has now moved it to the report folder.
 func (p *Policy) takeTwin(now time.Time, k Known) Change {
 	c := Change{Disposition: AsReport, Case: k.Twin.Ref}
 	p.take(now, &c, k.Twin, Actor{Kind: Staff, Method: "report folder"})

@@ -82,8 +82,20 @@ func TestQuestionAnsweredByFolder(t *testing.T) {
 		t.Errorf("state %s, %d mails", got.State, len(got.Items))
 	}
 	again := p.Intake(arrived, xss(), triage.Known{Fresh: "unused", Same: c.Ref, Twin: &c})
-	if again.Disposition != triage.AsDuplicate {
+	if again.Disposition != triage.AsQuestion || again.Disposition.Moves() || len(again.Events) != 0 {
 		t.Errorf("the same mail in the inbox again became %s", again.Disposition)
+	}
+	// So has one who changes his mind after vdp leave.
+	leave, err := p.Act(arrived, triage.Actor{Kind: triage.Staff, ID: "sam"}, &c, triage.Action{Verb: triage.VerbLeave})
+	if err != nil {
+		t.Fatal(err)
+	}
+	left := fold(t, c, leave)
+	if change := p.Intake(arrived, moved, triage.Known{Fresh: "unused", Same: c.Ref, Twin: &left}); change.Disposition != triage.AsReport {
+		t.Errorf("a mail that was left and then moved became %s", change.Disposition)
+	}
+	if _, err := p.Act(arrived, triage.Actor{Kind: triage.Staff, ID: "sam"}, &left, triage.Action{Verb: triage.VerbTake}); err != nil {
+		t.Errorf("a mail that was left can not be taken: %v", err)
 	}
 }
 

@@ -176,7 +176,7 @@ func testSender(b *bench) {
 		b.Errorf("twin: %+v", k.Twin)
 	}
 	Must(b, b.Engine, Change(question.Change.Case, b.now, triage.Left{}))
-	if k := b.known(moved); k.Twin != nil || k.Same == "" || len(k.Others) != 0 || !k.Prior {
+	if k := b.known(moved); k.Twin == nil || k.Same == "" || len(k.Others) != 0 || !k.Prior {
 		b.Errorf("after it was left: twin %v, same %q, others %v, prior %t", k.Twin, k.Same, k.Others, k.Prior)
 	}
 
