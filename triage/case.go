@@ -188,6 +188,10 @@ func (c *Case) Clock(name ClockName) (Clock, bool) {
 	return Clock{}, false
 }
 
+// shelved reports whether nobody looks at the case any more: what joined it
+// would be lost on them.
+func (c *Case) shelved() bool { return c.State == StateFiled || c.State == StateLeft }
+
 // Mail returns the mail whose notice has that ID, or nil.
 func (c *Case) Mail(notice string) *Mail {
 	for i := range c.Mails {

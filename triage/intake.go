@@ -21,7 +21,7 @@ const MaxText = 256 << 10
 // m.Source must be set; m.Source.Arrived, the arrival at our own server,
 // starts the clocks.
 func (p *Policy) Intake(now time.Time, m *Message, k Known) Change {
-	if (k.Via == ViaSender && mayReport(m)) || (k.Via == ViaCopy && !listCopy(m, &k.Thread)) {
+	if (k.Via == ViaSender && mayReport(m)) || (k.Via == ViaCopy && !listCopy(m, &k.Thread)) || k.Thread.shelved() {
 		k.Others = append([]Ref{k.Thread.Ref}, k.Others...)
 		k.Thread, k.Via = Case{}, ""
 	}

@@ -99,6 +99,23 @@ func TestQuestionAnsweredByFolder(t *testing.T) {
 	}
 }
 
+// TestFollowUpOfWhatWasLeft: an answer within a thread that nobody looks at any
+// more is judged anew.
+func TestFollowUpOfWhatWasLeft(t *testing.T) {
+	p, c := inQuestion(t, xss())
+	leave, err := p.Act(arrived, triage.Actor{Kind: triage.Staff, ID: "sam"}, &c, triage.Action{Verb: triage.VerbLeave})
+	if err != nil {
+		t.Fatal(err)
+	}
+	left := fold(t, c, leave)
+	again := xss()
+	p.Hints(again)
+	change := p.Intake(arrived, again, triage.Known{Fresh: "new", Thread: left, Via: triage.ViaThread})
+	if change.Case != "new" || change.Disposition != triage.AsQuestion || len(notices(change)) == 0 {
+		t.Errorf("became %s in %q", change.Disposition, change.Case)
+	}
+}
+
 func TestPlusAddressIsYes(t *testing.T) {
 	p := relocation()
 	p.ReportAddress = "backoffice+security@relocation.example"
