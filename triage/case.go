@@ -23,10 +23,6 @@ const (
 	NotOurs     Disposition = "not-ours"    // ordinary mail of a shared mailbox: untouched
 )
 
-// Moves reports whether the message goes to the processed folder. Ordinary
-// mail of a shared mailbox, and what may be that, stays where it is.
-func (d Disposition) Moves() bool { return d != NotOurs && d != AsQuestion }
-
 // State is where a case stands (ISO/IEC 30111; docs/flow.md has the table).
 type State string
 

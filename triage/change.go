@@ -22,7 +22,7 @@ type Known struct {
 	Burst    int           // automatic mails to anybody in the last 10 minutes
 	Tripped  bool          // the breaker held a mail in the last 10 minutes
 	Near     []facts.Match // open cases of the policy that are alike, the likeliest first
-	Poison   bool          // handling this message killed the process twice: it was not read
+	Poison   bool          // this message was not read: that killed the process twice, or the server can not deliver it
 }
 
 // Change is a decision, complete: what one commit writes. The zero Change

@@ -125,7 +125,7 @@ func TestIntakeSharedMailbox(t *testing.T) {
 		"someone's bounce": report(func(m *triage.Message) { m.Kind = triage.KindBounce }),
 		"foreign loop":     report(func(m *triage.Message) { m.Kind = triage.KindLoop }),
 	} {
-		if c := p.Intake(arrived, m, triage.Known{Fresh: fresh}); c.Disposition != triage.NotOurs || c.Case != "" || len(c.Events) > 0 || c.Disposition.Moves() {
+		if c := p.Intake(arrived, m, triage.Known{Fresh: fresh}); c.Disposition != triage.NotOurs || c.Case != "" || len(c.Events) > 0 || p.Moves(c.Disposition) {
 			t.Errorf("%s: %+v, want it untouched", name, c)
 		}
 	}
@@ -133,7 +133,7 @@ func TestIntakeSharedMailbox(t *testing.T) {
 		"encrypted":              report(func(m *triage.Message) { m.OpenPGP = triage.OpenPGP{Encrypted: "full", Decrypted: true} }),
 		"moved to report folder": report(func(m *triage.Message) { m.Source.Folder = "Reports" }),
 	} {
-		if c := p.Intake(arrived, m, triage.Known{Fresh: fresh}); c.Disposition != triage.AsReport || !c.Disposition.Moves() {
+		if c := p.Intake(arrived, m, triage.Known{Fresh: fresh}); c.Disposition != triage.AsReport || !p.Moves(c.Disposition) {
 			t.Errorf("%s: %+v, want a case", name, c.Disposition)
 		}
 	}

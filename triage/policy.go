@@ -77,6 +77,13 @@ type Reader struct {
 	MustRead bool // the policy promises it
 }
 
+// Moves reports whether a message with that disposition goes to the processed
+// folder. Ordinary mail of a shared mailbox, and what may be that, stays where
+// it is.
+func (p *Policy) Moves(d Disposition) bool {
+	return d != NotOurs && d != AsQuestion && (p.Mode != Shared || d != AsPoison)
+}
+
 // Roles returns the roles that a person holds under the policy.
 func (p *Policy) Roles(person string) []string {
 	var roles []string

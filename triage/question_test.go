@@ -14,7 +14,7 @@ func inQuestion(t *testing.T, m *triage.Message) (*triage.Policy, triage.Case) {
 	p := relocation()
 	p.Hints(m)
 	change := p.Intake(arrived, m, triage.Known{Fresh: fresh})
-	if change.Disposition != triage.AsQuestion || change.Disposition.Moves() {
+	if change.Disposition != triage.AsQuestion || p.Moves(change.Disposition) {
 		t.Fatalf("became %s", change.Disposition)
 	}
 	return p, fold(t, triage.Case{}, change)
@@ -75,14 +75,14 @@ func TestQuestionAnsweredByFolder(t *testing.T) {
 	moved := xss()
 	moved.Source.Folder = "Reports"
 	change := p.Intake(arrived, moved, triage.Known{Fresh: "unused", Same: c.Ref, Twin: &c})
-	if change.Disposition != triage.AsReport || change.Case != c.Ref || !change.Disposition.Moves() {
+	if change.Disposition != triage.AsReport || change.Case != c.Ref || !p.Moves(change.Disposition) {
 		t.Fatalf("became %s in %s", change.Disposition, change.Case)
 	}
 	if got := fold(t, c, change); got.State != triage.StateTriage || len(got.Items) != 1 {
 		t.Errorf("state %s, %d mails", got.State, len(got.Items))
 	}
 	again := p.Intake(arrived, xss(), triage.Known{Fresh: "unused", Same: c.Ref, Twin: &c})
-	if again.Disposition != triage.AsQuestion || again.Disposition.Moves() || len(again.Events) != 0 {
+	if again.Disposition != triage.AsQuestion || p.Moves(again.Disposition) || len(again.Events) != 0 {
 		t.Errorf("the same mail in the inbox again became %s", again.Disposition)
 	}
 	// So has one who changes his mind after vdp leave.
@@ -170,5 +170,15 @@ func TestMarks(t *testing.T) {
 		if !slices.Equal(c.Marks, tt.want) {
 			t.Errorf("%s: %v, want %v", tt.from, c.Marks, tt.want)
 		}
+	}
+}
+
+// TestUnreadInSharedMailbox: nobody knows what a mail says that was not read.
+// People are told, and it stays where it is.
+func TestUnreadInSharedMailbox(t *testing.T) {
+	p := relocation()
+	change := p.Intake(arrived, &triage.Message{Source: triage.Source{Arrived: arrived}}, triage.Known{Fresh: fresh, Poison: true})
+	if change.Disposition != triage.AsPoison || p.Moves(change.Disposition) || len(notices(change)) != 4 {
+		t.Errorf("became %s, with %d notices", change.Disposition, len(notices(change)))
 	}
 }

@@ -33,7 +33,7 @@ var dispositions = map[triage.Disposition]string{
 	triage.AsLoop:      "a mail of ours that came back",
 	triage.AsUnread:    "a mail that is encrypted and did not open",
 	triage.AsQuestion:  "a mail that may be a report",
-	triage.AsPoison:    "a mail in quarantine: reading it stopped the daemon twice",
+	triage.AsPoison:    "a mail that was not read: that stopped the daemon twice, or the server does not deliver it",
 }
 
 var kinds = map[triage.Kind]string{

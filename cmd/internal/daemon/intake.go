@@ -36,7 +36,9 @@ func (d *Daemon) Take(ctx context.Context, f mailbox.Fetched) (move bool, err er
 		return false, d.stopIfUnsafe(err)
 	}
 	poison := begun >= poisonous
-
+	if poison {
+		d.log.Error("a message ended the process twice, and is kept unread", "mailbox", f.Source.Mailbox, "uid", f.Source.UID)
+	}
 	m := d.read(ctx, box, f, poison)
 	d.deciding.Lock()
 	defer d.deciding.Unlock()
@@ -45,11 +47,11 @@ func (d *Daemon) Take(ctx context.Context, f mailbox.Fetched) (move bool, err er
 	if err != nil {
 		return false, d.stopIfUnsafe(err)
 	}
-	known.Poison = poison
+	known.Poison = poison || f.Raw == nil
 	known.Near = d.alike[box.policy.ID].Near(m.Sketch)
 	change := box.policy.Intake(now, m, known)
 
-	commit := store.Commit{Change: change, Source: &f.Source, Move: change.Disposition.Moves()}
+	commit := store.Commit{Change: change, Source: &f.Source, Move: box.policy.Moves(change.Disposition)}
 	if len(change.Events) > 0 {
 		commit.Raw = f.Raw
 	}
@@ -79,8 +81,6 @@ func (d *Daemon) Take(ctx context.Context, f mailbox.Fetched) (move bool, err er
 		box.leftAlone.Add(1)
 	case triage.AsLoop:
 		d.log.Warn("our own mail came back: look for an alias or a rule that sends it here", "case", change.Case)
-	case triage.AsPoison:
-		d.log.Error("a message ended the process twice and was kept unread", "case", change.Case)
 	}
 	d.sender.Kick()
 	return commit.Move, nil
