@@ -234,7 +234,8 @@ func TestSweep(t *testing.T) {
 		}
 		noise(t, filepath.Join(dir, "blobs", "half-written"), 10)
 	}
-	for n, want := range map[int]int{3: 0, 40: 41} {
+	for _, c := range []struct{ litter, want int }{{3, 0}, {40, 41}} {
+		n, want := c.litter, c.want
 		litter(n)
 		s, err := open(dir)
 		check(t, err)
