@@ -16,6 +16,8 @@ import (
 // ArmorPublic returns the public key in armor, without signatures of others,
 // the same octets at every call.
 func (k *Key) ArmorPublic() (string, error) {
+	k.writing.Lock()
+	defer k.writing.Unlock()
 	var b bytes.Buffer
 	e := k.entity
 	if err := write(&b, e.PrimaryKey, e.Revocations, e.DirectSignatures); err != nil {
@@ -40,6 +42,8 @@ func (k *Key) ArmorPublic() (string, error) {
 // encryption subkey, each with its newest valid signature. It returns
 // [ErrCannotEncrypt] where there is no such subkey. Expiry isn't looked at.
 func (k *Key) Minimal() ([]byte, error) {
+	k.writing.Lock()
+	defer k.writing.Unlock()
 	c := config(time.Time{})
 	sub, ok := k.entity.EncryptionKey(time.Time{}, c)
 	selfSig, id := k.entity.PrimaryIdentity(time.Time{}, c)
@@ -58,6 +62,8 @@ func (k *Key) Minimal() ([]byte, error) {
 // ArmorSecret returns the whole key in armor, its secret part protected by the
 // passphrase; an empty one leaves it in the clear.
 func (k *Key) ArmorSecret(passphrase triage.Secret) (string, error) {
+	k.writing.Lock()
+	defer k.writing.Unlock()
 	if k.entity.PrivateKey == nil {
 		return "", fmt.Errorf("key %s: %w", k.Fingerprint(), errNoSecret)
 	}

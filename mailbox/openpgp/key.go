@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/ProtonMail/go-crypto/openpgp/packet"
@@ -34,7 +35,9 @@ var (
 // Key is a certificate, perhaps with its secret part, which is unlocked then.
 // It formats as its fingerprint only.
 type Key struct {
-	entity *pgp.Entity // never changed after newKey, which fills the library's caches
+	entity *pgp.Entity // never changed after newKey, which fills the library's caches but one
+
+	writing sync.Mutex // held while entity is serialised: each signature then fills a cache of its own
 }
 
 // ParseKeys reads keys, public or secret, armored or binary; a file may hold
