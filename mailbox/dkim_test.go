@@ -50,6 +50,7 @@ func TestDKIM(t *testing.T) {
 		{"not signed", unsigned, answer, false},
 		{"changed body", strings.Replace(sign("researcher.example", unsigned), "nothing", "much", 1), answer, false},
 		{"another From above", "From: ceo@identity.example\r\n" + sign("researcher.example", unsigned), answer, false},
+		{"another From of the domain above", "From: ceo@researcher.example\r\n" + sign("researcher.example", unsigned), answer, false},
 		{"two senders", sign("researcher.example", strings.Replace(unsigned, "Rita <", "x@y.example, Rita <", 1)), answer, false},
 		{"no answer", sign("researcher.example", unsigned), silent, false},
 		{"nothing at all", "", answer, false},

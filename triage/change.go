@@ -20,7 +20,7 @@ type Known struct {
 	Prior    bool          // the sender's address has reported before, in a case of any state
 	Receipts int           // automatic mails to the sender's address in the last 24 hours
 	Burst    int           // automatic mails to anybody in the last 10 minutes
-	Tripped  bool          // the breaker held a mail in the last 10 minutes
+	Tripped  bool          // people were told of a burst in the last 10 minutes
 	Near     []facts.Match // open cases of the policy that are alike, the likeliest first
 	Poison   bool          // this message was not read: that killed the process twice, or the server can not deliver it
 }
