@@ -320,3 +320,25 @@ func each(bucket string, f func(b *bolt.Bucket, k []byte) error, count int) func
 func number(n uint64) []byte { return binary.BigEndian.AppendUint64(nil, n) }
 
 func clone(b []byte) []byte { return append([]byte{}, b...) }
+
+// TestCheckFindsHiddenCases: a case that no list shows is a promise forgotten.
+func TestCheckFindsHiddenCases(t *testing.T) {
+	for want, mislist := range map[string]func(*store.Store) error{
+		"is listed as another kind":    func(s *store.Store) error { return s.Mislist(ref(1), 1, true) },
+		"is listed in the wrong place": func(s *store.Store) error { return s.Mislist(ref(1), 99, false) },
+		"and there is no such case":    func(s *store.Store) error { return s.Mislist(ref(77), 99, false) },
+		"is not in the list of cases":  func(s *store.Store) error { return s.Mislist(ref(2), 1, false) },
+	} {
+		t.Run(want, func(t *testing.T) {
+			s, err := open(damaged(t))
+			check(t, err)
+			check(t, mislist(s))
+			report, err := s.Check(t.Context())
+			check(t, err)
+			if !strings.Contains(strings.Join(report.Findings, "\n"), want) {
+				t.Errorf("found %q", report.Findings)
+			}
+			check(t, s.Close())
+		})
+	}
+}

@@ -113,3 +113,9 @@ func Tokens(storeKey []byte, ref triage.Ref, notice, party, mailbox, folder stri
 	return k.messageToken(ref, notice), k.replyToken(ref, party), hex.EncodeToString(k.folder(mailbox, folder)),
 		hex.EncodeToString(k.lookup(byContent, "digest"))
 }
+
+// Mislist writes a wrong line into the list of cases, as a defect of ours
+// could: it hides the case, or puts it in another's place.
+func (s *Store) Mislist(ref triage.Ref, at uint64, filed bool) error {
+	return s.update(func(t txn) error { return t.put(bucketOrder, be64(at), orderEntry{ref, filed}) })
+}
